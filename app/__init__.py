@@ -1,0 +1,1 @@
+"""Command line, API, page and renderers; no science."""

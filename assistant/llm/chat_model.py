@@ -1,0 +1,84 @@
+"""The one protocol every LLM backend speaks (embedded, hf:, vllm:, openai:, scripted).
+
+A message is text parts with soft tokens between them. A backend that cannot take soft tokens says so
+(``takes_soft_tokens = False``) and then gets text alone, in which nothing is left for soft tokens to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class PromptStyle(StrEnum):
+    """COMPACT: the line form the embedded decoder was trained on. INSTRUCT: system + user for a general LLM."""
+
+    COMPACT = "compact"
+    INSTRUCT = "instruct"
+
+
+@dataclass(frozen=True)
+class TextPart:
+    """Plain text of a message."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class SoftTokensPart:
+    """Adapter output: (n, hidden) float32, n >= 1, hidden = the LLM's width; ``modality`` names where it came from."""
+
+    vectors: NDArray[np.float32]
+    modality: str
+
+
+@dataclass(frozen=True)
+class Message:
+    """role : "system" | "user" | "assistant". Parts are joined with one newline, as vLLM does."""
+
+    role: str
+    parts: tuple[TextPart | SoftTokensPart, ...]
+
+
+@dataclass(frozen=True)
+class ChatRequest:
+    """What a backend is asked. ``schema`` is a JSON schema the answer must follow (INSTRUCT style), or None.
+
+    allowed_ids : ledger ids the answer may cite
+    """
+
+    messages: tuple[Message, ...]
+    allowed_ids: tuple[str, ...] = ()
+    schema: Mapping[str, Any] | None = None
+    max_tokens: int = 400
+    temperature: float = 0.0
+    seed: int = 0
+
+
+class ChatModel(Protocol):
+    """A backend. Raises LLMUnreachableError when its server does not answer."""
+
+    spec: str
+    style: PromptStyle
+    takes_soft_tokens: bool
+
+    def generate(self, request: ChatRequest) -> str:
+        """The whole answer."""
+        ...
+
+    def stream(self, request: ChatRequest) -> Iterator[str]:
+        """The answer in pieces; their concatenation equals ``generate``."""
+        ...
+
+    def versions(self) -> dict[str, str]:
+        """What runs: model name or folder, weight hash where known."""
+        ...
+
+    def soft_tokens(self, embeddings: Any) -> tuple[SoftTokensPart, ...]:
+        """Adapter output for these ``Embeddings``; empty when no adapter fits (then text carries everything)."""
+        ...

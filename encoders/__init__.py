@@ -1,0 +1,1 @@
+"""Patient files to embeddings to predictions with explanations."""

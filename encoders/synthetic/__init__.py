@@ -1,0 +1,1 @@
+"""A synthetic radiogenomic cohort in real formats."""

@@ -1,0 +1,1 @@
+"""Numbers with intervals; started only by app/cli.py."""

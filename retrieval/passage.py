@@ -1,0 +1,155 @@
+"""The retrieval contract: passages, therapy rows, similar cases, and what a search returns.
+
+Not known here: how anything is indexed or matched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A piece of a guideline summary, or of one patient's own note.
+
+    text : the passage in full; statement : its key sentence, quotable on its own
+    patient_id : set for a note (only that patient's queries can see it); None for guidelines
+    source : title of the document; pmid / url : where to read the original; date : ISO, of the source
+    """
+
+    passage_id: str
+    title: str
+    text: str
+    statement: str
+    source: str
+    pmid: str | None = None
+    url: str | None = None
+    date: str | None = None
+    oncotree: tuple[str, ...] = ()  # diseases it is about; empty = any
+    topics: tuple[str, ...] = ()
+    patient_id: str | None = None
+    locator: str = ""
+
+
+@dataclass(frozen=True)
+class Query:
+    """A search: free text, limited to diseases and to one patient's notes."""
+
+    text: str
+    oncotree_code: str | None = None
+    patient_id: str | None = None
+    k: int = 5
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A passage found, with its fused score (higher = better) and the rank each retriever gave it."""
+
+    passage: Passage
+    score: float
+    ranks: Mapping[str, int]
+
+
+class Direction(StrEnum):
+    """What the row says about the drug in a patient with the biomarker."""
+
+    SENSITIVITY = "sensitivity"
+    RESISTANCE = "resistance"
+
+
+@dataclass(frozen=True)
+class BiomarkerRule:
+    """When a therapy row applies. Empty fields do not restrict.
+
+    kind : "mutation" | "amplification" | "deletion" | "fusion" | "biomarker" | "wild_type" | "none"
+    genes : any one of them; variants : HGVS p. without "p." (L858R), any one of them
+    classes : variant classes, any one: missense, truncating, inframe_deletion, inframe_insertion, splice, any
+    exons : exon numbers, any one; absent : genes that must be sequenced and NOT altered (RAS wild type)
+    biomarker / comparison / threshold : e.g. "PD-L1", ">=", 50 ; or "MSI", "=", "MSI-H"
+    requires : gene symbols that must also be mutated (co-mutation)
+    """
+
+    kind: str
+    text: str  # as a clinician reads it: "EGFR exon 19 deletion"
+    genes: tuple[str, ...] = ()
+    variants: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    exons: tuple[int, ...] = ()
+    absent: tuple[str, ...] = ()
+    biomarker: str | None = None
+    comparison: str | None = None
+    threshold: float | str | None = None
+    requires: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TherapyRow:
+    """One structured piece of therapy evidence, written as facts with their sources."""
+
+    row_id: str
+    drugs: tuple[str, ...]
+    disease: str  # OncoTree code, or "ANY" for tumour-agnostic
+    disease_name: str
+    rule: BiomarkerRule
+    direction: Direction
+    level: str
+    level_system: str  # "OncoKB", "AMP/ASCO/CAP", "CIViC", "ESCAT"
+    source: str
+    reviewed: str  # ISO date
+    line: str | None = None
+    approval: str | None = None
+    trial: str | None = None
+    pmid: str | None = None
+    statement: str = ""  # one sentence, own words, the fact the row stands for
+    contraindications: tuple[str, ...] = ()
+    monitoring: tuple[str, ...] = ()
+    lines_allowed: tuple[int, ...] = ()
+    not_after: tuple[str, ...] = ()  # drugs after which the row no longer applies
+
+
+@dataclass(frozen=True)
+class TherapyMatch:
+    """A row that applies to a patient (or was excluded), and why.
+
+    disease_match : "exact" | "parent" | "tumour_agnostic" | "other_disease" (= off-label)
+    matched_on : the patient's alterations in words, e.g. ("EGFR p.L858R",)
+    alteration_keys : keys of the matched alterations: "variant:EGFR:p.L858R", "copy_number:ERBB2",
+        "fusion:EML4-ALK", "biomarker:PD-L1"; they let the ledger link the row to its M evidence
+    excluded : reasons the row must not be offered to this patient (empty = offered)
+    cautions : contraindications or interactions to weigh
+    """
+
+    row: TherapyRow
+    disease_match: str
+    matched_on: tuple[str, ...]
+    alteration_keys: tuple[str, ...]
+    excluded: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SimilarCase:
+    """A neighbour in the reference cohort: cosine similarity of fused embeddings, never the patient himself."""
+
+    case_id: str
+    similarity: float
+    oncotree_code: str
+    shared: tuple[str, ...]  # features both have, in words
+    followup_months: float
+    event: bool  # True = death happened
+    features: Mapping[str, str] = field(default_factory=dict)
+    cohort: str = ""
+    synthetic: bool = False
+
+
+@dataclass(frozen=True)
+class Retrieved:
+    """All that retrieval found for one patient."""
+
+    passages: tuple[Hit, ...]
+    therapies: tuple[TherapyMatch, ...]
+    similar_cases: tuple[SimilarCase, ...]
+    skipped: tuple[str, ...] = ()  # what could not be searched, and why
+    versions: Mapping[str, str] = field(default_factory=dict)
