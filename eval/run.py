@@ -1,0 +1,41 @@
+"""Benchmarks by name: ``radomica eval NAME`` runs one and prints its JSON on the last line.
+
+Not known here: how flags are parsed (app/cli.py) or what a benchmark measures (its own file).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from assistant.report import write_atomically
+from encoders.errors import SettingsError
+from eval.benchmark import BenchmarkResult, Progress
+from eval.smoke import run_smoke
+
+BENCHMARKS: dict[str, Callable[..., BenchmarkResult]] = {"smoke": run_smoke}
+"""Name -> function(seed, llm_spec, shared, progress, only). Later benchmarks register here."""
+
+
+def run_benchmark(
+    name: str,
+    *,
+    out: Path | None = None,
+    seed: int = 0,
+    llm_spec: str = "embedded",
+    shared: Path | None = None,
+    only: tuple[str, ...] = (),
+    progress: Progress = None,
+) -> BenchmarkResult:
+    """Run one benchmark; with ``out``, also write ``NAME.json`` there.
+
+    Raises
+    ------
+    SettingsError: no benchmark of that name.
+    """
+    if name not in BENCHMARKS:
+        raise SettingsError(f"no benchmark {name!r}; allowed: {', '.join(sorted(BENCHMARKS))}.")
+    result = BENCHMARKS[name](seed=seed, llm_spec=llm_spec, shared=shared, only=only, progress=progress)
+    if out is not None:
+        write_atomically(out / f"{name}.json", result.to_json_line() + "\n")
+    return result
