@@ -1,0 +1,104 @@
+"""Collect: patient + prediction + retrieved knowledge -> the ledger of everything a report may say.
+
+Ids are numbered per kind in rank order; each type has a cap, and what rank leaves out is listed in
+``Ledger.left_out``. Evidence is never merged or reworded after this point.
+
+Not known here: which section uses what (assistant/sections.py) or how a claim is checked (grounding.py).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from assistant.collect_absent import draft_absent
+from assistant.collect_draft import Draft, located, neutralise, word
+from assistant.collect_imaging import draft_imaging
+from assistant.collect_molecular import draft_molecular, silent_count
+from assistant.collect_patient import draft_facts
+from assistant.collect_prediction import draft_predictions
+from assistant.collect_retrieval import draft_retrieved
+from assistant.contradictions import find_contradictions
+from assistant.evidence import EVIDENCE_FIELDS, Evidence, EvidenceKind, Ledger
+from encoders.patient import Patient, SourceLocator
+from encoders.prediction import PatientPrediction
+from retrieval.passage import Retrieved
+
+CAPS = {
+    "treatment": 6, "medication": 6, "lab": 6, "note": 4, "conflict": 4, "series": 6, "lesion": 4, "variant": 8,
+    "copy_number": 6, "fusion": 4, "biomarker": 8, "similar_case": 5, "passage": 6, "heatmap": 3, "gene_attribution": 1,
+    "contribution": 1, "pathway": 4,
+}  # fmt: skip
+"""Most evidence of one type in a ledger; types not named have no cap."""
+
+OFFERED_CAP, EXCLUDED_CAP = 8, 5
+
+
+def collect_evidence(patient: Patient, prediction: PatientPrediction, retrieved: Retrieved) -> Ledger:
+    """Build the ledger of one case.
+
+    Parameters
+    ----------
+    patient, prediction, retrieved : what the readers, the encoders and the retrieval found
+
+    Returns
+    -------
+    Ledger in the order F I M P X S G, by falling rank inside each kind.
+    """
+    drafts = [d for d in _all_drafts(patient, prediction, retrieved) if d.fields]
+    kept, left_out = _bounded(drafts)
+    if silent := silent_count(patient):
+        left_out.append(f"{silent} variants that do not change the protein")
+    if extra := sum(a.map is None and not a.values for a in prediction.attributions):
+        left_out.append(f"{extra} explanations without values")
+    return Ledger(tuple(_numbered(kept)), tuple(left_out))
+
+
+def _all_drafts(patient: Patient, prediction: PatientPrediction, retrieved: Retrieved) -> Iterator[Draft]:
+    yield from draft_facts(patient, retrieved)
+    yield from draft_absent(patient)
+    for found in find_contradictions(patient, prediction):
+        fields = {
+            "statement": word(neutralise(found.statement, limit=300)), "first": word(neutralise(found.first)),
+            "second": word(neutralise(found.second)),
+        }  # fmt: skip
+        source = located(SourceLocator(found.file) if found.file else None)
+        yield Draft("conflict", fields["statement"].display, fields, source, rank=95, label=found.kind)
+    yield from draft_imaging(patient, prediction)
+    yield from draft_molecular(patient, prediction, retrieved)
+    yield from draft_predictions(patient, prediction)
+    yield from draft_retrieved(retrieved)
+
+
+def _group(draft: Draft) -> str:
+    if draft.type == "therapy":
+        return "therapy offered" if draft.fields["status"].display == "offered" else "therapy excluded"
+    return draft.type
+
+
+def _bounded(drafts: Iterable[Draft]) -> tuple[list[Draft], list[str]]:
+    caps = {**CAPS, "therapy offered": OFFERED_CAP, "therapy excluded": EXCLUDED_CAP}
+    groups: dict[str, list[Draft]] = defaultdict(list)
+    for draft in drafts:
+        groups[_group(draft)].append(draft)
+    kept: list[Draft] = []
+    left_out: list[str] = []
+    for name, members in groups.items():
+        unique = list({(d.type, d.text): d for d in members}.values())
+        ordered = sorted(unique, key=lambda d: -d.rank)
+        cap = caps.get(name, len(ordered))
+        kept += ordered[:cap]
+        left_out += [f"{name}: {d.label or d.text}" for d in ordered[cap:]]
+    return kept, left_out
+
+
+def _numbered(drafts: Iterable[Draft]) -> Iterator[Evidence]:
+    by_kind: dict[str, list[Draft]] = defaultdict(list)
+    for draft in drafts:
+        by_kind[EVIDENCE_FIELDS[draft.type][0]].append(draft)
+    for kind in EvidenceKind:
+        for number, draft in enumerate(sorted(by_kind[kind.value], key=lambda d: -d.rank), start=1):
+            yield Evidence(
+                id=f"{kind.value}{number}", kind=kind, type=draft.type, text=draft.text, fields=draft.fields,
+                source=draft.source, rank=draft.rank, perceived=draft.perceived, perceived_from=draft.perceived_from,
+            )  # fmt: skip

@@ -1,0 +1,90 @@
+"""What is not there: one "absent" evidence per missing modality, with what it would change and how to get it.
+
+The table is written by hand and says only which decision needs the modality; it makes no promise about a result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from assistant.collect_draft import Draft, neutralise, word
+from assistant.evidence import Field
+from encoders.patient import ModalityName, Patient
+
+
+@dataclass(frozen=True)
+class AbsentModality:
+    """name : how a reader calls it; would_change : which part of the plan waits for it; test : what answers it."""
+
+    name: str
+    would_change: str
+    test: str
+    rank: float
+
+
+ABSENT: dict[ModalityName, AbsentModality] = {
+    ModalityName.IMAGING: AbsentModality(
+        "imaging", "lesion size, appearance, staging and response assessment",
+        "a contrast CT or MR of the primary site, as DICOM", 60),
+    ModalityName.EXPRESSION: AbsentModality(
+        "gene expression", "the proliferation and immune profile and the survival prediction",
+        "RNA sequencing of the tumour sample", 40),
+    ModalityName.VARIANTS: AbsentModality(
+        "small variants", "which targeted therapies apply",
+        "a tumour DNA sequencing panel", 60),
+    ModalityName.COPY_NUMBER: AbsentModality(
+        "copy number", "whether therapies for an amplified or deleted gene apply",
+        "a copy-number call from sequencing, or FISH", 45),
+    ModalityName.FUSIONS: AbsentModality(
+        "gene fusions", "whether fusion-directed therapies apply",
+        "an RNA fusion panel or FISH", 44),
+    ModalityName.METHYLATION: AbsentModality(
+        "methylation", "methylation class and MGMT promoter status",
+        "a methylation array of the tumour sample", 20),
+    ModalityName.PROTEINS: AbsentModality(
+        "protein markers", "therapies chosen by protein level",
+        "immunohistochemistry or a proteomic assay", 20),
+    ModalityName.CLINICAL: AbsentModality(
+        "clinical record", "stage, fitness, prior treatment and contraindications",
+        "a FHIR or mCODE record, or a plain JSON record", 60),
+    ModalityName.NOTES: AbsentModality(
+        "clinical notes", "symptoms, wishes and events that the record does not code",
+        "clinic letters or tumour-board notes", 15),
+}  # fmt: skip
+
+
+def is_present(patient: Patient, modality: ModalityName) -> bool:
+    """True when the patient holds any of this modality."""
+    if modality is ModalityName.CLINICAL:
+        known = (patient.age_years, patient.sex, patient.ecog, patient.diagnosis.stage, patient.diagnosis.histology)
+        return any(v is not None for v in known) or bool(patient.treatments or patient.labs)
+    value = getattr(patient, modality.value)
+    return value is not None and (len(value) > 0 if isinstance(value, tuple) and modality in _EMPTY_IS_ABSENT else True)
+
+
+_EMPTY_IS_ABSENT = (ModalityName.IMAGING, ModalityName.NOTES)
+
+
+def draft_absent(patient: Patient) -> Iterator[Draft]:
+    """One draft per modality that is not there, and one for sequencing that found nothing."""
+    for modality, entry in ABSENT.items():
+        if not is_present(patient, modality):
+            reason = patient.missing.get(modality.value) or "no such file was found in the patient folder"
+            yield _absent(entry, neutralise(reason, limit=140).rstrip(". "))
+        elif modality in _REPORTED_EMPTY and not getattr(patient, modality.value):
+            yield _absent(entry, f"tested, and no {entry.name} were reported")
+
+
+_REPORTED_EMPTY = (ModalityName.VARIANTS, ModalityName.FUSIONS)
+
+
+def _absent(entry: AbsentModality, reason: str) -> Draft:
+    fields: dict[str, Field] = {
+        "modality": word(entry.name),
+        "reason": word(reason),
+        "would_change": word(entry.would_change),
+        "test": word(entry.test),
+    }
+    text = f"No {entry.name} available ({reason}); it would inform {entry.would_change}; {entry.test} would answer."
+    return Draft("absent", text, fields, rank=entry.rank, label=entry.name)
