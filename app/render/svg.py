@@ -1,0 +1,154 @@
+"""Charts of the report as inline SVG: survival curve with its interval, diverging bars, follow-up of similar cases.
+
+Everything drawn is a number from report figures or an escaped label; no script, no external font.
+Not known here: where a chart stands on the page (report.html.jinja) and its colours (report.css classes).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup, escape
+
+LABEL_WIDTH = 104
+ROW_HEIGHT = 17
+
+
+def survival_chart(data: Mapping[str, Any]) -> Markup:
+    """Patient's curve with its 95 % band and, dashed, the cohort with the same cancer. Months against probability."""
+    width, height, left, right, top, bottom = 360, 190, 34, 10, 8, 30
+    last = max(data["months"]) or 1.0
+
+    def x(month: float) -> float:
+        return left + (width - left - right) * month / last
+
+    def y(chance: float) -> float:
+        return top + (height - top - bottom) * (1 - chance)
+
+    parts = [_axes(last, x, y)]
+    band = [(x(m), y(u)) for m, u in zip(data["months"], data["upper"], strict=True)]
+    band += [(x(m), y(low)) for m, low in zip(data["months"], data["lower"], strict=True)][::-1]
+    parts.append(f'<polygon class="band" points="{_points(band)}"/>')
+    if data.get("cohort"):
+        parts.append(f'<polyline class="cohort" points="{_points(_steps(data["cohort"], x, y, last))}"/>')
+    line = [(x(m), y(p)) for m, p in zip(data["months"], data["probability"], strict=True)]
+    parts.append(f'<polyline class="curve" points="{_points(line)}"/>')
+    for month in (12, 24):
+        if month <= last:
+            chance = _interpolate(data["months"], data["probability"], month)
+            parts.append(f'<circle class="mark" cx="{x(month):.1f}" cy="{y(chance):.1f}" r="2.6"/>')
+            parts.append(f'<text class="value" x="{x(month) + 5:.1f}" y="{y(chance) - 5:.1f}">{chance:.2f}</text>')
+    return _svg(width, height, parts, "Predicted survival over time")
+
+
+def _axes(last: float, x: Any, y: Any) -> str:
+    parts = []
+    for chance in (0.0, 0.25, 0.5, 0.75, 1.0):
+        parts.append(
+            f'<line class="grid" x1="{x(0):.1f}" x2="{x(last):.1f}" y1="{y(chance):.1f}" y2="{y(chance):.1f}"/>'
+        )
+        if chance in (0.0, 0.5, 1.0):
+            parts.append(
+                f'<text class="tick" x="{x(0) - 5:.1f}" y="{y(chance) + 3:.1f}" text-anchor="end">{chance:g}</text>'
+            )
+    step = 12 if last <= 84 else 24
+    for month in range(0, int(last) + 1, step):
+        parts.append(f'<text class="tick" x="{x(month):.1f}" y="{y(0) + 13:.1f}" text-anchor="middle">{month}</text>')
+    parts.append(f'<text class="axis" x="{x(last):.1f}" y="{y(0) + 26:.1f}" text-anchor="end">months</text>')
+    return "".join(parts)
+
+
+def _steps(cohort: Mapping[str, Any], x: Any, y: Any, last: float) -> list[tuple[float, float]]:
+    points, level = [(x(0), y(1.0))], 1.0
+    for month, chance in zip(cohort["months"], cohort["probability"], strict=True):
+        points += [(x(month), y(level)), (x(month), y(chance))]
+        level = chance
+    return [*points, (x(last), y(level))]
+
+
+def _interpolate(months: Sequence[float], values: Sequence[float], at: float) -> float:
+    """Linear between the two nearest points; ``at`` lies inside ``months``."""
+    for (m0, v0), (m1, v1) in zip(
+        zip(months, values, strict=True), zip(months[1:], values[1:], strict=True), strict=False
+    ):
+        if m0 <= at <= m1 and m1 > m0:
+            return v0 + (v1 - v0) * (at - m0) / (m1 - m0)
+    return values[-1]
+
+
+def bar_chart(rows: Sequence[Mapping[str, Any]], label: str, title: str) -> Markup:
+    """Diverging horizontal bars of ``value``; right of the line raises the risk, left lowers it."""
+    width, height = 360, ROW_HEIGHT * len(rows) + 16
+    most = max((abs(r["value"]) for r in rows), default=0.0) or 1.0
+    lowest = min(0.0, *(r["value"] for r in rows))
+    room = width - LABEL_WIDTH - 44 - (44 if lowest < 0 else 0)
+    share = (most, most) if lowest < 0 else (0.0, most)
+    zero = LABEL_WIDTH + (44 if lowest < 0 else 0) + room * (share[0] / (share[0] + share[1]))
+    scale = room / (share[0] + share[1])
+    parts = [f'<line class="zero" x1="{zero:.1f}" x2="{zero:.1f}" y1="0" y2="{height - 14}"/>']
+    for i, row in enumerate(rows):
+        value, mid = row["value"], i * ROW_HEIGHT + 11
+        length = abs(value) * scale
+        start = zero if value >= 0 else zero - length
+        parts.append(
+            f'<text class="name" x="{LABEL_WIDTH - 8}" y="{mid}" text-anchor="end">{escape(_short(row[label]))}</text>'
+        )
+        parts.append(
+            f'<rect class="{"raises" if value >= 0 else "lowers"}" x="{start:.1f}" y="{mid - 9}" '
+            f'width="{max(length, 0.8):.1f}" height="11" rx="1.5"/>'
+        )
+        end, anchor = (start + length + 4, "start") if value >= 0 else (start - 4, "end")
+        parts.append(
+            f'<text class="value" x="{end:.1f}" y="{mid}" text-anchor="{anchor}">{value:+.{_digits(most)}f}</text>'
+        )
+    caption_y = height - 3
+    parts.append(f'<text class="axis" x="{zero + 4:.1f}" y="{caption_y}">raises risk →</text>')
+    if lowest < 0:
+        parts.append(f'<text class="axis" x="{zero - 4:.1f}" y="{caption_y}" text-anchor="end">← lowers risk</text>')
+    return _svg(width, height, parts, title)
+
+
+def follow_up_chart(rows: Sequence[Mapping[str, Any]]) -> Markup:
+    """One bar per similar case, as long as its follow-up; a filled end is a death, an open arrow alive at last visit."""
+    width, height = 360, ROW_HEIGHT * len(rows) + 18
+    last = max((r["followup_months"] for r in rows), default=0.0) or 1.0
+    room = width - LABEL_WIDTH - 84
+    parts = []
+    for i, row in enumerate(rows):
+        mid = i * ROW_HEIGHT + 10
+        end = LABEL_WIDTH + room * row["followup_months"] / last
+        parts.append(
+            f'<text class="name" x="{LABEL_WIDTH - 8}" y="{mid + 3}" text-anchor="end">{escape(_short(row["case_id"]))}</text>'
+        )
+        parts.append(f'<line class="follow" x1="{LABEL_WIDTH}" x2="{end:.1f}" y1="{mid}" y2="{mid}"/>')
+        if row["event"]:
+            parts.append(f'<circle class="died" cx="{end:.1f}" cy="{mid}" r="3.6"/>')
+        else:
+            parts.append(
+                f'<path class="alive" d="M{end - 3:.1f} {mid - 4} L{end + 4:.1f} {mid} L{end - 3:.1f} {mid + 4}"/>'
+            )
+        word = "died" if row["event"] else "alive"
+        parts.append(
+            f'<text class="value" x="{end + 8:.1f}" y="{mid + 3}">{row["followup_months"]:.0f} mo, {word}</text>'
+        )
+    parts.append(f'<text class="axis" x="{LABEL_WIDTH}" y="{height - 3}">months since diagnosis</text>')
+    return _svg(width, height, parts, "Follow-up of the similar cases")
+
+
+def _digits(most: float) -> int:
+    return 2 if most >= 0.1 else 3
+
+
+def _short(text: object, limit: int = 18) -> str:
+    words = str(text).replace("_", " ")
+    return words if len(words) <= limit else words[: limit - 1] + "…"
+
+
+def _points(points: Sequence[tuple[float, float]]) -> str:
+    return " ".join(f"{px:.1f},{py:.1f}" for px, py in points)
+
+
+def _svg(width: int, height: int, parts: Sequence[str], title: str) -> Markup:
+    head = f'<svg class="chart" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}">'
+    return Markup(head + "".join(parts) + "</svg>")  # every label above is escaped
