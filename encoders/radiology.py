@@ -1,0 +1,215 @@
+"""Imaging: cut the lesion out of a series, and encode the cut with a 3D CNN.
+
+The crop is a physical cube of 64 mm at 2 mm (32^3) centred on the largest segment's centroid, on axes parallel to the
+patient's (z up, y to the back, x to the left), so that pixel spacing and slice order do not matter. The network sees
+intensities only: the mask places the cube and is not an input. A series without a segment is not encoded.
+
+What this module does not know or check: whether the segment is the tumour, who drew it, the patient's other data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from monai.networks.nets import ResNet
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter, map_coordinates
+from torch import Tensor, nn
+
+from encoders.errors import ContractError
+from encoders.patient import ImagingModality, ImagingSeries, Patient, Segment
+
+CROP_VOXELS = 32
+"""Side of the crop, in voxels."""
+CROP_SPACING_MM = 2.0
+"""Distance between crop voxels; 32 of them span 64 mm."""
+HU_RANGE = (-1000.0, 400.0)
+"""CT window in Hounsfield units, mapped to [-1, 1]."""
+SUV_RANGE = (0.0, 20.0)
+"""PET window in SUVbw, mapped to [-1, 1]."""
+MR_CLIP = 5.0
+"""MR robust z-scores are clipped to this many robust SDs, then divided by half of it."""
+
+SERIES_KINDS: tuple[str, ...] = ("CT", "PT", "MR contrast", "MR FLAIR", "MR other")
+"""What a series shows, as far as the encoder tells series apart; its index is the role embedding's row."""
+
+_CONTRAST_WORDS = ("post", "contrast", "dce", "gad", "+c", "t1c", "t1ce")
+
+
+def series_kind(series: ImagingSeries) -> int:
+    """Index into ``SERIES_KINDS`` from the modality and, for MR, the words of ``role``."""
+    if series.modality is not ImagingModality.MR:
+        return SERIES_KINDS.index(series.modality.value)
+    role = series.role.lower()
+    if "flair" in role:
+        return SERIES_KINDS.index("MR FLAIR")
+    if any(word in role for word in _CONTRAST_WORDS):
+        return SERIES_KINDS.index("MR contrast")
+    return SERIES_KINDS.index("MR other")
+
+
+def lesion_segment(series: ImagingSeries) -> Segment | None:
+    """The segment with the most voxels, or None when no segment has any."""
+    filled = [s for s in series.segments if s.mask.any()]
+    return max(filled, key=lambda s: int(s.mask.sum())) if filled else None
+
+
+def background_value(series: ImagingSeries) -> float:
+    """What "nothing there" is in this series: air for CT, no uptake for PET, no signal for MR."""
+    return HU_RANGE[0] if series.modality is ImagingModality.CT else 0.0
+
+
+def scale_intensity(values: NDArray[np.float32], series: ImagingSeries) -> NDArray[np.float32]:
+    """Map intensities to the network's scale, about [-2, 2].
+
+    CT and PET by fixed windows (``HU_RANGE``, ``SUV_RANGE`` -> [-1, 1]); MR has no unit, so by the median and
+    interquartile range of the whole series' signal (voxels above a tenth of its 99th percentile).
+    """
+    if series.modality is ImagingModality.MR:
+        return _robust_z(values, series.volume)
+    low, high = HU_RANGE if series.modality is ImagingModality.CT else SUV_RANGE
+    scaled = 2.0 * (np.clip(values, low, high) - low) / (high - low) - 1.0
+    return scaled.astype(np.float32)
+
+
+def _robust_z(values: NDArray[np.float32], volume: NDArray[np.float32]) -> NDArray[np.float32]:
+    sample = volume[:, ::2, ::2]
+    signal = sample[sample > 0.1 * float(np.percentile(sample, 99))]
+    if signal.size < 32:
+        return np.zeros_like(values, dtype=np.float32)
+    q25, q50, q75 = np.percentile(signal, (25, 50, 75))
+    if q75 - q25 <= 0:
+        return np.zeros_like(values, dtype=np.float32)
+    z = (values - q50) / ((q75 - q25) / 1.349)
+    return (np.clip(z, -MR_CLIP, MR_CLIP) / (MR_CLIP / 2)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class LesionCrop:
+    """One lesion cube. image (32, 32, 32) float32, scaled; crop_to_lps (4, 4): crop index (x, y, z, 1) -> LPS mm."""
+
+    image: NDArray[np.float32]
+    crop_to_lps: NDArray[np.float64]
+    kind: int
+    series_uid: str
+    segment_label: str
+
+
+def crop_lesion(series: ImagingSeries) -> LesionCrop | None:
+    """Cut the 64 mm cube around the largest segment of ``series``.
+
+    Returns
+    -------
+    LesionCrop, or None when the series has no filled segment
+    """
+    segment = lesion_segment(series)
+    if segment is None:
+        return None
+    centroid_zyx = np.argwhere(segment.mask).mean(0)
+    centre = series.affine_lps @ np.array([*centroid_zyx[::-1], 1.0])
+    crop_to_lps = np.diag([CROP_SPACING_MM] * 3 + [1.0])
+    crop_to_lps[:3, 3] = centre[:3] - CROP_SPACING_MM * (CROP_VOXELS - 1) / 2
+    index = _crop_points_in_series(crop_to_lps, series.affine_lps)  # (3, n, n, n): z, y, x
+    raw = _sample(series, index)
+    return LesionCrop(scale_intensity(raw, series), crop_to_lps, series_kind(series), series.series_uid, segment.label)
+
+
+def _crop_points_in_series(crop_to_lps: NDArray[np.float64], affine_lps: NDArray[np.float64]) -> NDArray[np.float64]:
+    to_index = np.linalg.inv(affine_lps) @ crop_to_lps  # crop (x, y, z, 1) -> series (x, y, z, 1)
+    axis = np.arange(CROP_VOXELS, dtype=np.float64)
+    z, y, x = np.meshgrid(axis, axis, axis, indexing="ij")
+    xyz = np.tensordot(to_index[:3, :3], np.stack([x, y, z]), axes=1) + to_index[:3, 3][:, None, None, None]
+    return xyz[::-1]
+
+
+def _sample(series: ImagingSeries, index: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Linear interpolation of the volume at ``index`` (3, n, n, n), smoothed first where its voxels are finer."""
+    low = np.maximum(np.floor(index.min(axis=(1, 2, 3))).astype(int) - 3, 0)
+    high = np.minimum(np.ceil(index.max(axis=(1, 2, 3))).astype(int) + 4, series.volume.shape)
+    outside = background_value(series)
+    if np.any(high <= low):
+        return np.full(index.shape[1:], outside, np.float32)
+    part = series.volume[low[0] : high[0], low[1] : high[1], low[2] : high[2]].astype(np.float32)
+    sigma = [max(CROP_SPACING_MM / s - 1.0, 0.0) / 2 for s in series.spacing_mm]
+    if max(sigma) > 0.2:
+        part = gaussian_filter(part, sigma, mode="nearest")
+    local = index - low[:, None, None, None]
+    return map_coordinates(part, local, order=1, mode="constant", cval=outside, output=np.float32)
+
+
+def crop_series(patient: Patient) -> tuple[tuple[LesionCrop, ...], Mapping[str, str]]:
+    """Crops of every series with a segment, and series UID -> reason for the others."""
+    crops: list[LesionCrop] = []
+    skipped: dict[str, str] = {}
+    for series in patient.imaging:
+        crop = crop_lesion(series)
+        if crop is None:
+            skipped[series.series_uid] = f"no lesion segment in series {series.role or series.modality.value}"
+        else:
+            crops.append(crop)
+    return tuple(crops), skipped
+
+
+def blank_images(patient: Patient) -> Patient:
+    """The same patient with every volume replaced by its background value; masks and everything else stay.
+
+    Used to ask how much a prediction rests on the image (a model that scores the same was not reading it).
+    """
+    return replace(
+        patient,
+        imaging=tuple(replace(s, volume=np.full_like(s.volume, background_value(s))) for s in patient.imaging),
+    )
+
+
+class ImageEncoder(nn.Module):
+    """MONAI 3D ResNet on a lesion crop plus an embedding of what the series shows -> (N, D).
+
+    References
+    ----------
+    He et al., CVPR 2016 (residual learning); 3D form from MONAI (Cardoso et al., arXiv 2211.02701, 2022).
+    Deviation: four stages of one basic block, first convolution 5^3 with stride 2, no max pooling.
+    """
+
+    def __init__(self, width: int, planes: tuple[int, ...] = (16, 32, 64, 128)) -> None:
+        super().__init__()
+        self.backbone = ResNet(
+            block="basic",
+            layers=[1, 1, 1, 1],
+            block_inplanes=list(planes),
+            spatial_dims=3,
+            n_input_channels=1,
+            conv1_t_size=5,
+            conv1_t_stride=2,
+            no_max_pool=True,
+            feed_forward=False,
+            act=("relu", {"inplace": False}),
+        )
+        self.project = nn.Linear(planes[-1], width)
+        self.kind = nn.Embedding(len(SERIES_KINDS), width)
+        self.norm = nn.LayerNorm(width, elementwise_affine=False)
+        self.dropout = nn.Dropout(0.1)
+
+    def stem(self, crops: Tensor) -> Tensor:
+        """Crops (N, 1, 32, 32, 32) -> activations of the second stage (N, C, 8, 8, 8): the map Grad-CAM reads."""
+        if crops.ndim != 5 or tuple(crops.shape[1:]) != (1, CROP_VOXELS, CROP_VOXELS, CROP_VOXELS):
+            raise ContractError(f"crops have shape {tuple(crops.shape)}; the rule is (N, 1, 32, 32, 32).")
+        net = self.backbone
+        return net.layer2(net.layer1(net.act(net.bn1(net.conv1(crops)))))
+
+    def trunk(self, activations: Tensor, kind: Tensor) -> Tensor:
+        """Second-stage activations and series kind (N,) -> embeddings (N, D)."""
+        net = self.backbone
+        pooled = net.layer4(net.layer3(activations)).mean(dim=(2, 3, 4))  # (N, C)
+        return self.norm(self.project(self.dropout(pooled)) + self.kind(kind))
+
+    def forward(self, crops: Tensor, kind: Tensor) -> Tensor:
+        """Crops (N, 1, 32, 32, 32) and kind (N,) int -> embeddings (N, D), each of mean 0 and variance 1."""
+        return self.trunk(self.stem(crops), kind)
+
+
+def to_crop_tensor(images: NDArray[np.float32]) -> Tensor:
+    """(N, 32, 32, 32) array -> (N, 1, 32, 32, 32) tensor in the memory order that is fast on CPUs."""
+    return torch.from_numpy(np.ascontiguousarray(images)).unsqueeze(1).contiguous(memory_format=torch.channels_last_3d)
