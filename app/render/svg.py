@@ -110,7 +110,7 @@ def bar_chart(rows: Sequence[Mapping[str, Any]], label: str, title: str) -> Mark
 
 
 def follow_up_chart(rows: Sequence[Mapping[str, Any]]) -> Markup:
-    """One bar per similar case, as long as its follow-up; a filled end is a death, an open arrow alive at last visit."""
+    """One bar per similar case, as long as its follow-up; dot = death, arrow = alive at last visit."""
     width, height = 360, ROW_HEIGHT * len(rows) + 18
     last = max((r["followup_months"] for r in rows), default=0.0) or 1.0
     room = width - LABEL_WIDTH - 84
@@ -118,9 +118,8 @@ def follow_up_chart(rows: Sequence[Mapping[str, Any]]) -> Markup:
     for i, row in enumerate(rows):
         mid = i * ROW_HEIGHT + 10
         end = LABEL_WIDTH + room * row["followup_months"] / last
-        parts.append(
-            f'<text class="name" x="{LABEL_WIDTH - 8}" y="{mid + 3}" text-anchor="end">{escape(_short(row["case_id"]))}</text>'
-        )
+        name = escape(_short(row["case_id"]))
+        parts.append(f'<text class="name" x="{LABEL_WIDTH - 8}" y="{mid + 3}" text-anchor="end">{name}</text>')
         parts.append(f'<line class="follow" x1="{LABEL_WIDTH}" x2="{end:.1f}" y1="{mid}" y2="{mid}"/>')
         if row["event"]:
             parts.append(f'<circle class="died" cx="{end:.1f}" cy="{mid}" r="3.6"/>')

@@ -1,0 +1,349 @@
+"""The command `radomica`. Each command parses flags, calls one function of the packages below, and prints.
+
+    radomica demo                          one synthetic patient, end to end
+    radomica report FOLDER --out DIR       your patient folder
+    radomica serve                         the page and the API on this machine
+
+Exit codes: 0 done, 1 a check or benchmark row failed, 2 bad input or settings, 3 something needed is not there,
+130 interrupted. Errors are one line on stderr; RADOMICA_DEBUG=1 shows the traceback.
+Not known here: any science. Imports that take seconds stand inside the commands, so that --help is instant.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.exceptions import TyperException
+
+from app.console import print_error, print_pairs, print_table, progress_line
+from app.settings import Settings, apply_offline, read_settings
+from encoders.errors import InputError, RadomicaError, SettingsError
+
+app = typer.Typer(
+    name="radomica",
+    help="A multimodal oncology assistant whose every statement is checked against evidence. Research use only.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+cohort_app = typer.Typer(no_args_is_help=True, help="Make synthetic cohorts.")
+train_app = typer.Typer(no_args_is_help=True, help="Train the shipped models again.")
+eval_app = typer.Typer(no_args_is_help=True, help="Measure.")
+llm_app = typer.Typer(no_args_is_help=True, help="Look at the configured language model.")
+for name, group in (("cohort", cohort_app), ("train", train_app), ("eval", eval_app), ("llm", llm_app)):
+    app.add_typer(group, name=name)
+
+LLMOption = Annotated[
+    str | None, typer.Option("--llm", metavar="SPEC", help="embedded, hf:ID, vllm:URL#MODEL or openai:URL#MODEL.")
+]
+SeedOption = Annotated[int, typer.Option("--seed", help="Same seed, same output.")]
+OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to write.")]
+RemoteOption = Annotated[
+    bool, typer.Option("--allow-remote", help="Let patient data go to an LLM address outside this network.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+FolderArgument = Annotated[Path, typer.Argument(metavar="FOLDER", help="A patient folder.")]
+
+
+@app.command()
+def demo(
+    out: OutOption = Path("radomica-out/demo"),
+    seed: SeedOption = 0,
+    llm: LLMOption = None,
+    allow_remote: RemoteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write one synthetic patient, read it back, and make its report. No network."""
+    from app.make_report import write_demo_case  # noqa: PLC0415
+
+    settings = _settings(llm, allow_remote=allow_remote)
+    with progress_line("writing a synthetic patient") as progress:
+        case = out / "case"
+        _clear_demo_case(case)
+        write_demo_case(case, seed=seed)
+        progress("loading the language model")
+        written = _report(case, out, settings, seed=seed, progress=progress)
+    _print_report(written, as_json=as_json, hint=True)
+
+
+@app.command()
+def report(
+    folder: FolderArgument,
+    out: OutOption,
+    llm: LLMOption = None,
+    seed: SeedOption = 0,
+    allow_remote: RemoteOption = False,
+    allow_mixed_ids: Annotated[
+        bool, typer.Option("--allow-mixed-ids", help="Files name different patient ids, and you vouch they are one.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Read a patient folder and write report.html and report.json."""
+    settings = _settings(llm, allow_remote=allow_remote)
+    _check_folder(folder)
+    with progress_line("loading the language model") as progress:
+        written = _report(folder, out, settings, seed=seed, progress=progress, allow_mixed_ids=allow_mixed_ids)
+    _print_report(written, as_json=as_json, hint=False)
+
+
+@app.command()
+def chat(folder: FolderArgument, llm: LLMOption = None, allow_remote: RemoteOption = False) -> None:
+    """Ask about one case in the terminal; type an evidence id (M1) to open it, /quit to leave."""
+    from app.make_report import open_case, open_llm  # noqa: PLC0415
+    from app.terminal_chat import talk  # noqa: PLC0415
+
+    settings = _settings(llm, allow_remote=allow_remote)
+    _check_folder(folder)
+    with progress_line("loading the language model") as progress:
+        model = open_llm(settings)
+        context = open_case(folder, progress=progress)
+    talk(context, model)
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on; keep it loopback, there is no login.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 7860,
+    llm: LLMOption = None,
+    allow_remote: RemoteOption = False,
+) -> None:
+    """The page and the API on this machine."""
+    settings = _settings(llm, allow_remote=allow_remote)
+    with progress_line("starting the page and the API"):
+        from app.api import serve_forever  # noqa: PLC0415
+    serve_forever(settings, host=host, port=port)
+
+
+@app.command()
+def doctor(llm: LLMOption = None, as_json: JsonOption = False) -> None:
+    """What is here, what is missing, and the fix for each. Exit code 3 when something needed is missing."""
+    from app.doctor import exit_code, run_checks, to_dict  # noqa: PLC0415
+
+    settings = _settings(llm, allow_remote=False)
+    with progress_line("looking at this installation"):
+        checks = run_checks(settings)
+    if as_json:
+        _print_json(to_dict(checks))
+    else:
+        word = {True: "ok", False: "MISSING"}
+        rows = [(c.name, word[c.ok] if c.needed or c.ok else "none", c.found, "" if c.ok else c.fix) for c in checks]
+        print_table(("what", "", "found", "fix"), rows)
+    raise typer.Exit(exit_code(checks))
+
+
+@cohort_app.command("synth")
+def cohort_synth(
+    n: Annotated[int, typer.Option("--n", min=1, help="How many patients.")],
+    out: OutOption,
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Write synthetic patients in real formats (DICOM, SEG, MAF, STAR counts, mCODE, notes)."""
+    with progress_line(f"writing {n} synthetic patients") as progress:
+        from encoders.synthetic.cohort import write_cohort  # noqa: PLC0415
+
+        write_cohort(n, out, seed, progress=progress)
+    _print(as_json, {"patients": n, "folder": str(out), "synthetic": True})
+
+
+@train_app.command("fusion")
+def train_fusion(ctx: typer.Context) -> None:
+    """Train the encoders and the fusion model on the synthetic cohort."""
+    _train("encoders.train", "train_fusion", ctx)
+
+
+@train_app.command("lm")
+def train_lm(ctx: typer.Context) -> None:
+    """Train the embedded decoder and its adapters on ledger-to-report pairs."""
+    _train("assistant.lm_train", "train_lm", ctx)
+
+
+@eval_app.command("run")
+def eval_run(
+    benchmark: Annotated[str, typer.Argument(help="mirage, smoke, ...")],
+    out: OutOption = Path("radomica-out/eval"),
+    data: Annotated[Path | None, typer.Option(help="Question file (mirage).")] = None,
+    system: Annotated[str, typer.Option(help="llm or rag (mirage).")] = "llm",
+    limit: Annotated[int | None, typer.Option(min=1, help="First N questions of each data set (mirage).")] = None,
+    llm: LLMOption = None,
+    seed: SeedOption = 0,
+    allow_remote: RemoteOption = False,
+) -> None:
+    """Run one benchmark; its last line is one JSON object."""
+    settings = _settings(llm, allow_remote=allow_remote)
+    if benchmark == "mirage":
+        _eval_mirage(settings, data=data, system=system, limit=limit, out=out, seed=seed)
+    else:
+        _eval_rows(benchmark, settings, out=out, seed=seed, only=())
+
+
+@eval_app.command("smoke")
+def eval_smoke(
+    out: OutOption = Path("radomica-out/smoke"),
+    llm: LLMOption = None,
+    seed: SeedOption = 0,
+    only: Annotated[list[str] | None, typer.Option("--only", help="Rows to run; may be given again.")] = None,
+    allow_remote: RemoteOption = False,
+) -> None:
+    """The small benchmark; exit code 1 when a row misses its bar."""
+    _eval_rows("smoke", _settings(llm, allow_remote=allow_remote), out=out, seed=seed, only=tuple(only or ()))
+
+
+@llm_app.command("info")
+def llm_info(llm: LLMOption = None, allow_remote: RemoteOption = False, as_json: JsonOption = False) -> None:
+    """Which language model answers, how it is asked, and what runs it."""
+    from app.make_report import open_llm  # noqa: PLC0415
+
+    settings = _settings(llm, allow_remote=allow_remote)
+    with progress_line("opening the language model"):
+        model = open_llm(settings)
+    known = {"spec": model.spec, "style": str(model.style), "takes_soft_tokens": model.takes_soft_tokens}
+    _print(as_json, {**known, **model.versions()})
+
+
+def _settings(llm: str | None, *, allow_remote: bool) -> Settings:
+    settings = read_settings(llm=llm, allow_remote=allow_remote)
+    apply_offline(settings)
+    return settings
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        found = "a file" if folder.exists() else "not there"
+        raise InputError(f"{folder} is {found}; give the folder that holds one patient's files.")
+
+
+def _clear_demo_case(case: Path) -> None:
+    """Remove an earlier demo case, and nothing that a demo did not write."""
+    import shutil  # noqa: PLC0415
+
+    mark = case.parent / ".radomica-demo"
+    if case.exists() and any(case.iterdir()):
+        if not mark.is_file():
+            raise SettingsError(f"{case} holds files that no demo wrote; choose another --out.")
+        shutil.rmtree(case)
+    case.mkdir(parents=True, exist_ok=True)
+    mark.touch()
+
+
+def _report(
+    folder: Path, out: Path, settings: Settings, *, seed: int, progress: Any, allow_mixed_ids: bool = False
+) -> Any:
+    from app.make_report import open_case, open_llm, write_report  # noqa: PLC0415
+
+    model = open_llm(settings)
+    context = open_case(folder, progress=progress, allow_mixed_ids=allow_mixed_ids)
+    return write_report(context, model, out, seed=seed, progress=progress)
+
+
+def _print_report(written: Any, *, as_json: bool, hint: bool) -> None:
+    found = written.to_dict()
+    if as_json:
+        _print_json(found)
+        return
+    seconds = ", ".join(f"{k} {v:.1f} s" for k, v in found["timings_s"].items())
+    supported = found["verdict_counts"]["SUPPORTED"]
+    pairs = {
+        "report": written.html,
+        "data": written.json,
+        "case": found["case_id"] + (" (synthetic)" if found["synthetic"] else ""),
+        "claims": f"{found['printed']} printed, {supported} supported by evidence, {found['withheld']} withheld",
+        "time": seconds,
+    }
+    if hint:
+        pairs["next"] = "radomica serve   opens the page to read cases and ask questions"
+    print_pairs(pairs)
+
+
+def _train(module: str, function: str, ctx: typer.Context) -> None:
+    import importlib  # noqa: PLC0415
+
+    with progress_line("preparing the training") as progress:
+        result = getattr(importlib.import_module(module), function)(progress=progress)
+    _print(False, result if isinstance(result, dict) else {"written": result})
+
+
+def _eval_rows(name: str, settings: Settings, *, out: Path, seed: int, only: tuple[str, ...]) -> None:
+    with progress_line(f"benchmark {name}") as progress:
+        from eval.run import run_benchmark  # noqa: PLC0415
+
+        result = run_benchmark(name, out=out, seed=seed, llm_spec=settings.llm, only=only, progress=progress)
+    sys.stdout.write(result.to_json_line() + "\n")
+    raise typer.Exit(result.exit_code)
+
+
+def _eval_mirage(
+    settings: Settings, *, data: Path | None, system: str, limit: int | None, out: Path, seed: int
+) -> None:
+    if data is None:
+        raise SettingsError("mirage needs --data FILE, a MIRAGE-form question file.")
+    if system not in ("llm", "rag"):
+        raise SettingsError(f"--system is {system!r}; allowed: llm, rag.")
+    with progress_line("opening the language model") as progress:
+        from app.make_report import open_llm  # noqa: PLC0415
+        from eval.mirage import MirageConfig, System, run_mirage  # noqa: PLC0415
+
+        search = None
+        if system == "rag":
+            from retrieval.search import search  # noqa: PLC0415
+        config = MirageConfig(data=str(data), system=System(system), llm=settings.llm, seed=seed, limit=limit)
+        metrics = run_mirage(config, open_llm(settings), out, search=search, progress=progress)
+    sys.stdout.write(json.dumps(metrics, allow_nan=False) + "\n")
+
+
+def _print(as_json: bool, found: dict[str, Any]) -> None:
+    if as_json:
+        _print_json(found)
+    else:
+        print_pairs(found)
+
+
+def _print_json(found: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(found, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def main(args: list[str] | None = None) -> None:
+    """Entry of the `radomica` command: runs it, turns errors into one line and an exit code."""
+    sys.exit(run_command(args))
+
+
+def run_command(args: list[str] | None = None) -> int:
+    """Run one command line and return its exit code."""
+    try:
+        result = typer.main.get_command(app).main(args, prog_name="radomica", standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
+        print_error("interrupted")
+        return 130
+    except TyperException as error:
+        print_error(f"{error.format_message()} See radomica --help.")
+        return 2
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except Exception as error:
+        return _fail(error)
+    return result if isinstance(result, int) else 0
+
+
+def _fail(error: Exception) -> int:
+    """One line for a known error, a second one for what only a developer can cure."""
+    if os.environ.get("RADOMICA_DEBUG") == "1":
+        traceback.print_exception(error)
+    print_error(" ".join([str(error), *getattr(error, "__notes__", ())]))
+    if isinstance(error, RadomicaError):
+        return error.exit_code
+    if isinstance(error, ModuleNotFoundError):
+        print_error("a part of the installation is missing; radomica doctor says which.")
+        return 3
+    print_error(f"this is a bug in Radomica ({type(error).__name__}); RADOMICA_DEBUG=1 shows where.")
+    return 1
+
+
+if __name__ == "__main__":
+    main()

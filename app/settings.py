@@ -1,0 +1,91 @@
+"""Settings: flags over environment over defaults, as one frozen value.
+
+| field | flag | environment | default |
+|---|---|---|---|
+| home | | RADOMICA_HOME | the platform's user data folder |
+| llm | --llm | RADOMICA_LLM | embedded |
+| offline | | RADOMICA_OFFLINE=1 | off |
+| database_url | | RADOMICA_DATABASE_URL | none (cases are kept as files) |
+| debug | | RADOMICA_DEBUG=1 | off; on, errors show their traceback |
+
+Not known here: what a backend does with its spec (assistant/llm/resolve.py).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from encoders.errors import SettingsError
+
+DEFAULT_LLM = "embedded"
+_SWITCH = {"": False, "0": False, "1": True}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run may use. ``home`` is created only when something is stored."""
+
+    home: Path
+    llm: str = DEFAULT_LLM
+    offline: bool = False
+    allow_remote: bool = False
+    database_url: str | None = None
+    debug: bool = False
+
+    @property
+    def cases(self) -> Path:
+        """Folder of the cases that the server keeps."""
+        return self.home / "cases"
+
+
+def read_settings(
+    *, llm: str | None = None, allow_remote: bool = False, environ: Mapping[str, str] | None = None
+) -> Settings:
+    """Settings from flags and environment.
+
+    Raises
+    ------
+    SettingsError: a switch is neither 0 nor 1; --allow-remote together with RADOMICA_OFFLINE=1; an empty LLM spec.
+    """
+    env = os.environ if environ is None else environ
+    offline = _switch(env, "RADOMICA_OFFLINE")
+    if offline and allow_remote:
+        raise SettingsError("--allow-remote and RADOMICA_OFFLINE=1 exclude each other; drop one of them.")
+    spec = llm if llm is not None else env.get("RADOMICA_LLM") or DEFAULT_LLM
+    if not spec.strip():
+        raise SettingsError(
+            "the LLM spec is empty; allowed: embedded, hf:<model>, vllm:<url>#<model>, openai:<url>#<model>."
+        )
+    return Settings(
+        home=Path(env["RADOMICA_HOME"]).expanduser() if env.get("RADOMICA_HOME") else _default_home(),
+        llm=spec.strip(),
+        offline=offline,
+        allow_remote=allow_remote,
+        database_url=env.get("RADOMICA_DATABASE_URL") or None,
+        debug=_switch(env, "RADOMICA_DEBUG"),
+    )
+
+
+def apply_offline(settings: Settings) -> None:
+    """Tell the model libraries not to look for anything on the network; call before they are imported."""
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    if settings.offline:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+        os.environ["TRANSFORMERS_OFFLINE"] = "1"
+
+
+def _switch(env: Mapping[str, str], name: str) -> bool:
+    value = env.get(name, "")
+    if value not in _SWITCH:
+        raise SettingsError(f"{name} is {value!r}; allowed: 0 or 1.")
+    return _SWITCH[value]
+
+
+def _default_home() -> Path:
+    from platformdirs import user_data_path  # noqa: PLC0415  only when no home is set
+
+    return user_data_path("radomica", appauthor=False)
