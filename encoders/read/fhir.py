@@ -1,0 +1,154 @@
+"""FHIR R4 and mCODE (Bundle, one resource, list or ndjson of resources) -> Facts about one patient.
+
+Cancer treatment or other medicine: a medicine is cancer treatment when its resource has an mCODE cancer-related
+medication profile, or its name is on the closed list of antineoplastic names (cancer_codes.ANTINEOPLASTIC).
+Older records (DSTU2, STU3) are read as far as their fields are the same; what is not used is counted.
+
+What this module does not know: terminology servers, TNM categories (the stage group is read), dosing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from encoders.errors import InputError
+from encoders.patient import SourceLocator
+from encoders.read.fhir_conditions import read_diagnosis
+from encoders.read.fhir_fields import Resource, iso_day
+from encoders.read.fhir_medicines import read_medicines
+from encoders.read.fhir_notes import read_documents
+from encoders.read.fhir_observations import read_observations
+from encoders.read.reading import Facts
+from encoders.read.sniff import read_text
+
+USED_TYPES = frozenset(
+    ("Patient", "Condition", "Observation", "MedicationRequest", "MedicationAdministration", "MedicationStatement")
+    + ("MedicationOrder", "Medication", "DocumentReference", "Bundle")
+)
+
+
+def read_fhir(path: Path, name: str) -> Facts:
+    """Read one FHIR file.
+
+    Raises
+    ------
+    InputError: not JSON, no FHIR resources, or more than one Patient in the file.
+    """
+    resources = [Resource(r, name) for r in _resources(read_text(path, name), name)]
+    by_type: dict[str, list[Resource]] = {}
+    for resource in resources:
+        by_type.setdefault(resource.type, []).append(resource)
+    patients = by_type.get("Patient", [])
+    if len({p.id for p in patients}) > 1:
+        raise InputError(
+            f"{name}: holds {len(patients)} patients (ids {', '.join(p.id for p in patients[:3])} ...); "
+            "a folder is one patient. Split the file."
+        )
+    diagnosis = read_diagnosis(by_type.get("Condition", []))
+    observed = read_observations(by_type.get("Observation", []))
+    medicines = read_medicines(resources)
+    person = _person(patients[0], diagnosis.date) if patients else _Person()
+    unused = Counter(r.type for r in resources if r.type not in USED_TYPES)
+    skipped = [f"{name}: {n} {kind} resource(s) not used" for kind, n in sorted(unused.items())]
+    sources = {**person.sources, **diagnosis.sources, **observed.sources}
+    return Facts(
+        ids=person.ids or _subjects(resources),
+        oncotree_code=diagnosis.oncotree_code,
+        sex=person.sex,
+        age_years=person.age_years,
+        diagnosis=diagnosis.with_observed(observed),
+        ecog=observed.ecog,
+        treatments=medicines.treatments,
+        medications=medicines.medications,
+        labs=observed.labs,
+        biomarkers=observed.biomarkers,
+        variants=observed.variants,
+        notes=read_documents(by_type.get("DocumentReference", [])),
+        sources=sources,
+        skipped=(*skipped, *diagnosis.skipped, *observed.skipped, *medicines.skipped),
+        warnings=(*person.warnings, *diagnosis.warnings, *observed.warnings),
+        synthetic=any(r.is_synthetic() for r in resources),
+    )
+
+
+def _resources(text: str, name: str) -> list[Mapping[str, Any]]:
+    """Every resource of a Bundle, a list, one resource or ndjson."""
+    try:
+        content = json.loads(text)
+        tops = content if isinstance(content, list) else [content]
+    except json.JSONDecodeError:
+        tops = []
+        for number, line in enumerate(text.splitlines(), start=1):
+            if not line.strip():
+                continue
+            try:
+                tops.append(json.loads(line))
+            except json.JSONDecodeError as error:
+                raise InputError(f"{name}: line {number} is not valid JSON ({error.msg}); export it again.") from error
+    found: list[Mapping[str, Any]] = []
+    for top in tops:
+        if isinstance(top, dict) and top.get("resourceType") == "Bundle":
+            found.extend(e["resource"] for e in top.get("entry", []) if isinstance(e.get("resource"), dict))
+        elif isinstance(top, dict) and "resourceType" in top:
+            found.append(top)
+    if not found:
+        raise InputError(f"{name}: holds no FHIR resource; a Bundle with entries or a resource is needed.")
+    return found
+
+
+@dataclass(frozen=True)
+class _Person:
+    ids: tuple[str, ...] = ()
+    sex: str | None = None
+    age_years: float | None = None
+    sources: Mapping[str, SourceLocator] = None  # type: ignore[assignment]
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.sources is None:
+            object.__setattr__(self, "sources", {})
+
+
+def _person(patient: Resource, diagnosed: str | None) -> _Person:
+    """Ids, sex and age at diagnosis; names and birth dates are never kept."""
+    identifiers = [str(i.get("value", "")) for i in patient.list("identifier")]
+    ids = tuple(dict.fromkeys(i for i in (patient.id, *identifiers) if i))
+    sex = patient.data.get("gender") if patient.data.get("gender") in ("female", "male") else None
+    born = iso_day(patient.data.get("birthDate"))
+    age, warnings = None, ()
+    if born and diagnosed:
+        age = age_at(born, diagnosed)
+        if not 0 <= age <= 120:
+            warnings = (f"{patient.file}: birth and diagnosis dates give an age of {age:.0f}; it is not used",)
+            age = None
+    elif born:
+        warnings = (f"{patient.file}: no date of diagnosis, so no age at diagnosis",)
+    sources = {}
+    if sex:
+        sources["sex"] = patient.place("gender")
+    if age is not None:
+        sources["age_years"] = patient.place("birthDate")
+    return _Person(ids, sex, age, sources, warnings)
+
+
+def age_at(born: str, then: str) -> float:
+    """Whole years from one ISO date to another (a year or month alone counts as its first day)."""
+    by, bm, bd = _parts(born)
+    ty, tm, td = _parts(then)
+    return float(ty - by - ((tm, td) < (bm, bd)))
+
+
+def _parts(date: str) -> tuple[int, int, int]:
+    numbers = [int(p) for p in date.split("-")] + [1, 1]
+    return numbers[0], numbers[1], numbers[2]
+
+
+def _subjects(resources: Sequence[Resource]) -> tuple[str, ...]:
+    """The patient's id as other resources refer to it ("Patient/42"), where no Patient resource is in the file."""
+    found = dict.fromkeys(r.subject() for r in resources)
+    return tuple(s for s in found if s)
