@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from assistant.evidence import EVIDENCE_FIELDS, Evidence
 
@@ -32,6 +32,7 @@ WORDS: Mapping[str, tuple[str, ...]] = {
 }
 """Evidence type -> fields whose word is written out."""
 
+NO_LINES = "no lines"
 CHUNK_LINES = 6
 """Evidence lines per request: what the decoder was trained on."""
 
@@ -40,8 +41,8 @@ _WORD_LENGTH = 24
 
 
 def word_of(display: str) -> str:
-    """A closed word as one token without blanks: "deep deletion" -> "deep_deletion"."""
-    word = re.sub(r"[^a-z0-9]+", "_", display.lower()).strip("_")
+    """A closed word without blanks: "deep deletion" -> "deep_deletion", "excluded: prior use" -> "excluded"."""
+    word = re.sub(r"[^a-z0-9]+", "_", display.lower().partition(":")[0]).strip("_")
     return word[:_WORD_LENGTH].rstrip("_")
 
 
@@ -87,3 +88,17 @@ def chunks(evidence: tuple[Evidence, ...], size: int = CHUNK_LINES) -> tuple[tup
     count = -(-len(evidence) // size)
     bounds = [round(i * len(evidence) / count) for i in range(count + 1)]
     return tuple(evidence[a:b] for a, b in itertools.pairwise(bounds))
+
+
+def compact_parts(head: str, lines: Sequence[str], modalities: Sequence[str]) -> list[tuple[str, bool]]:
+    """The one layout of a COMPACT message: (text, False) and (modality, True) where its soft tokens stand.
+
+    Training (assistant/lm_pairs.py) and asking (assistant/prompt.py) both build messages here, so they cannot drift.
+    """
+    parts: list[tuple[str, bool]] = []
+    text = head
+    for modality in modalities:
+        parts += [(f"{text}\n{modality} tokens:" if text else f"{modality} tokens:", False), (modality, True)]
+        text = ""
+    tail = "\n".join(lines) if lines else NO_LINES
+    return [*parts, (f"{text}\n{tail}" if text else tail, False)]

@@ -19,7 +19,7 @@ from typing import Any
 from assistant.claim import CheckedClaim, Claim
 from assistant.evidence import CITATION, Evidence, Ledger
 from assistant.llm.chat_model import ChatModel, ChatRequest, Message, PromptStyle, SoftTokensPart, TextPart
-from assistant.lm_lines import chunks, compact_line
+from assistant.lm_lines import chunks, compact_line, compact_parts
 from assistant.report import SECTION_TITLES
 from assistant.sections import section_evidence
 from encoders.vocabulary import APPEARANCE, EXPRESSION_PROFILES
@@ -29,6 +29,7 @@ NO_EVIDENCE = "no evidence"
 """What the embedded decoder writes when the lines do not answer the question."""
 
 MAX_CLAIMS = 60
+QUESTION_LENGTH = 240  # characters of a question the embedded decoder is given
 _PROMPTS = Path(__file__).parent / "prompts"
 _FENCE = re.compile(r"^\s*```(?:json)?\s*\n(.*?)\n?```\s*$", re.DOTALL)
 _RAW_LIMIT = 600
@@ -87,7 +88,7 @@ def chat_request(
     """
     asked = neutralise(question)
     if llm.style is PromptStyle.COMPACT:
-        head = f"question: {asked.lower()}" + (f"\nabout: {topic}" if topic else "")
+        head = f"question: {asked.lower()[:QUESTION_LENGTH]}" + (f"\nabout: {topic}" if topic else "")
         return compact_request(head, tuple(evidence), soft, seed=seed)
     past = "".join(f"Earlier question: {neutralise(q)}\nEarlier answer: {neutralise(a)}\n" for q, a in history)
     return _instruct_request("chat_system", f"{past}Question: {asked}", evidence, soft, seed=seed)
@@ -117,13 +118,10 @@ def compact_request(
     """One COMPACT request: head, soft tokens of the modalities needed, evidence lines."""
     by_modality = {part.modality: part for part in soft}
     needed = [m for m in sorted({e.perceived_from for e in evidence if e.perceived_from}) if m in by_modality]
-    parts: list[TextPart | SoftTokensPart] = [TextPart(head)]
-    for modality in needed:
-        parts += [TextPart(f"{modality} tokens:"), by_modality[modality]]
     lines = [compact_line(e, hidden=e.perceived if e.perceived_from in needed else ()) for e in evidence]
-    parts.append(TextPart("\n".join(lines) if lines else "no lines"))
+    parts = [by_modality[text] if is_soft else TextPart(text) for text, is_soft in compact_parts(head, lines, needed)]
     return ChatRequest(
-        messages=(Message("user", _merged(parts)),),
+        messages=(Message("user", tuple(parts)),),
         allowed_ids=tuple(e.id for e in evidence),
         max_tokens=80 + 70 * len(evidence),
         seed=seed,

@@ -206,7 +206,8 @@ class HuggingFaceModel:
     def _checked(self, part: SoftTokensPart) -> Tensor:
         if part.vectors.ndim != 2 or part.vectors.shape[1] != self.hidden_size or len(part.vectors) < 1:
             raise ContractError(
-                f"{part.modality} soft tokens have shape {part.vectors.shape}; {self.name} reads (n, {self.hidden_size})."
+                f"{part.modality} soft tokens have shape {part.vectors.shape}; "
+                f"{self.name} reads (n, {self.hidden_size})."
             )
         return torch.from_numpy(part.vectors).to(self.model.get_input_embeddings().weight.dtype).to(self.device)
 

@@ -1,4 +1,4 @@
-"""``openai:<url>#<model>``: any server that speaks the OpenAI chat form (Ollama, LM Studio, llama.cpp, hosted). Text only.
+"""``openai:<url>#<model>``: any server that speaks the OpenAI chat form (Ollama, LM Studio, hosted). Text only.
 
 The answer's JSON schema is sent as ``response_format``; a server that refuses it is asked once more without, and the
 versions say so. Connection failures and overload are tried again with growing pauses, then named with the address.

@@ -126,7 +126,8 @@ class AdapterSet:
         if embeddings.encoder_hash != self.encoder_hash:
             raise ContractError(
                 f"the embeddings come from the encoder with hash {embeddings.encoder_hash[:12]}, the adapters were "
-                f"trained with {self.encoder_hash[:12]}. Run `radomica train lm` again, or restore that encoder's weights."
+                f"trained with {self.encoder_hash[:12]}. Run `radomica train lm` again, or restore "
+                "that encoder's weights."
             )
         parts = []
         for name, module in self.adapters.items():

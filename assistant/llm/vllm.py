@@ -36,7 +36,8 @@ def encode_prompt_embeds(part: SoftTokensPart, hidden_size: int) -> str:
     vectors = part.vectors
     if vectors.ndim != 2 or len(vectors) < 1 or vectors.shape[1] != hidden_size or vectors.dtype != np.float32:
         raise ContractError(
-            f"{part.modality} soft tokens are {vectors.dtype} {vectors.shape}; vLLM needs float32 (n >= 1, {hidden_size})."
+            f"{part.modality} soft tokens are {vectors.dtype} {vectors.shape}; vLLM needs "
+            f"float32 (n >= 1, {hidden_size})."
         )
     if not np.isfinite(vectors).all():
         raise ContractError(f"{part.modality} soft tokens hold a value that is not finite.")
