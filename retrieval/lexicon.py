@@ -33,8 +33,25 @@ __all__ = [
 
 # "gefitinib hydrochloride" and "gefitinib" are one drug to every reader of a report.
 SALTS = frozenset(
-    "acetate besylate citrate dimaleate dihydrochloride ditosylate fumarate hydrochloride maleate malate mesylate "
-    "phosphate sodium succinate sulfate sulphate tosylate".split()
+    [
+        "acetate",
+        "besylate",
+        "citrate",
+        "dimaleate",
+        "dihydrochloride",
+        "ditosylate",
+        "fumarate",
+        "hydrochloride",
+        "maleate",
+        "malate",
+        "mesylate",
+        "phosphate",
+        "sodium",
+        "succinate",
+        "sulfate",
+        "sulphate",
+        "tosylate",
+    ]
 )
 
 

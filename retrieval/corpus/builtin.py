@@ -56,13 +56,17 @@ def _lines(name: str) -> tuple[dict[str, Any], ...]:
 
 def _known_gene(row_id: str, gene: str) -> str:
     if canonical_gene(gene) != gene:
-        raise _fail(row_id, gene, "is not a gene symbol of retrieval/knowledge/genes.tsv.", "Add it there or correct it.")
+        raise _fail(
+            row_id, gene, "is not a gene symbol of retrieval/knowledge/genes.tsv.", "Add it there or correct it."
+        )
     return gene
 
 
 def _known_drug(row_id: str, drug: str) -> str:
     if canonical_drug(drug) != drug:
-        raise _fail(row_id, drug, "is not a generic name of retrieval/knowledge/drugs.tsv.", "Add it there or correct it.")
+        raise _fail(
+            row_id, drug, "is not a generic name of retrieval/knowledge/drugs.tsv.", "Add it there or correct it."
+        )
     return drug
 
 
@@ -93,7 +97,9 @@ def rule_from(row_id: str, raw: Mapping[str, Any]) -> BiomarkerRule:
     if unknown:
         raise _fail(row_id, sorted(unknown), f"variant classes are {', '.join(sorted(CLASSES))}.", "Correct the class.")
     if kind == "biomarker" and (not raw.get("biomarker") or raw.get("comparison") not in COMPARISONS):
-        raise _fail(row_id, raw.get("comparison"), "a biomarker rule has biomarker, comparison and threshold.", "Add it.")
+        raise _fail(
+            row_id, raw.get("comparison"), "a biomarker rule has biomarker, comparison and threshold.", "Add it."
+        )
     if kind in {"mutation", "amplification", "deletion", "fusion"} and not raw.get("genes"):
         raise _fail(row_id, kind, "this kind of rule names at least one gene.", "Add genes.")
     return BiomarkerRule(
@@ -130,7 +136,9 @@ def _safety(row_id: str, drugs: tuple[str, ...], key: str, own: tuple[str, ...])
     words = list(own)
     for drug in drugs:
         if drug not in drug_safety():
-            raise _fail(row_id, drug, "has no entry in retrieval/knowledge/drug_safety.json.", "Add one from its label.")
+            raise _fail(
+                row_id, drug, "has no entry in retrieval/knowledge/drug_safety.json.", "Add one from its label."
+            )
         words += drug_safety()[drug][key]
     return tuple(dict.fromkeys(words))
 
@@ -163,7 +171,9 @@ def row_from(raw: Mapping[str, Any]) -> TherapyRow:
         trial=raw.get("trial"),
         pmid=raw.get("pmid"),
         statement=raw["statement"],
-        contraindications=() if resistance else _safety(row_id, drugs, "contraindications", tuple(raw.get("contraindications", ()))),
+        contraindications=()
+        if resistance
+        else _safety(row_id, drugs, "contraindications", tuple(raw.get("contraindications", ()))),
         monitoring=() if resistance else _safety(row_id, drugs, "monitoring", tuple(raw.get("monitoring", ()))),
         lines_allowed=tuple(raw.get("lines_allowed", ())),
         not_after=tuple(_known_drug(row_id, d) for d in raw.get("not_after", ())),
@@ -181,7 +191,9 @@ def check_rows(rows: tuple[TherapyRow, ...]) -> None:
         key = (frozenset(row.drugs), row.disease, row.rule)
         other = said.setdefault(key, row)
         if other.direction != row.direction:
-            raise _fail(row.row_id, row.rule.text, f"says the opposite of {other.row_id}.", "Keep one, or narrow a rule.")
+            raise _fail(
+                row.row_id, row.rule.text, f"says the opposite of {other.row_id}.", "Keep one, or narrow a rule."
+            )
 
 
 def passage_from(raw: Mapping[str, Any]) -> Passage:
