@@ -72,7 +72,7 @@ def sample_clinical(biology: Biology, rng: Generator) -> ClinicalRecord:
         diagnosis=Diagnosis(
             HISTOLOGY[code],
             biology.stage,
-            tnm if biology.stage else None,
+            edition,
             biology.grade,
             diagnosed.isoformat(),
             SITE[code],
