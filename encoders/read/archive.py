@@ -44,9 +44,7 @@ def _check(members: list[zipfile.ZipInfo], name: str, max_bytes: int, max_files:
         path = PurePosixPath(member.filename.replace("\\", "/"))
         is_link = (member.external_attr >> 16) & 0o170000 == 0o120000
         if path.is_absolute() or ".." in path.parts or ":" in member.filename or is_link:
-            raise InputError(
-                f"{name}: member {member.filename!r} would leave the folder; zip the patient folder again."
-            )
+            raise InputError(f"{name}: member {member.filename!r} would leave the folder; zip it again.")
         if member.flag_bits & 1:
             raise InputError(f"{name}: member {member.filename!r} is encrypted; zip it without a password.")
 

@@ -90,5 +90,5 @@ def merge_variants(
     named = {(v.gene, v.protein) for v in kept.values()}
     genes = {v.gene for v in kept.values()}
     extra = [v for v in recorded if (v.gene, v.protein) not in named and not (v.protein is None and v.gene in genes)]
-    warnings = (f"{repeated} variant(s) stand in more than one table and were read once",) if repeated else ()
+    warnings = (f"{repeated} variant(s) are listed more than once and were read once",) if repeated else ()
     return (*kept.values(), *extra), warnings

@@ -28,7 +28,7 @@ WORDS = {
     **{word: word for word in CALLS},
     **dict.fromkeys(("amp", "amplified", "high amplification", "high-level amplification"), "amplification"),
     **dict.fromkeys(("duplication", "low gain", "low-level gain", "gained"), "gain"),
-    **dict.fromkeys(("diploid", "normal", "copy neutral", "no change"), "neutral"),
+    **dict.fromkeys(("diploid", "normal", "copy neutral", "no change", "wild type", "wildtype"), "neutral"),
     **dict.fromkeys(("shallow deletion", "hetloss", "heterozygous loss", "hemizygous deletion"), "loss"),
     **dict.fromkeys(("homdel", "homozygous deletion", "deep loss", "deletion", "del"), "deep deletion"),
 }
@@ -38,9 +38,9 @@ AMPLIFICATION_LOG2, GAIN_LOG2 = 1.0, 0.3
 
 
 def read_copy_number(
-    path: Path, name: str, *, patient_ids: Sequence[str] = (), allow_any_sample: bool = False
+    path: Path, name: str, *, patient_ids: Sequence[str] = (), allow_any_sample: bool = False, log2_values: bool = False
 ) -> Reading[tuple[CopyNumber, ...]]:
-    """Read one sample's gene-level copy number.
+    """Read one sample's gene-level copy number; log2_values: a sample column holds log2 ratios (a meta file says so).
 
     Raises
     ------
@@ -57,7 +57,8 @@ def read_copy_number(
     log2_in = table.column("log2", "log2_ratio", "log2ratio", "segment_mean")
     copies_in = table.column("copies", "copy_number", "total_copy_number")
     if not (call_in or log2_in or copies_in):
-        call_in, more, warned = _sample_column(table, genes_in, name, patient_ids, allow_any_sample)
+        column, more, warned = _sample_column(table, genes_in, name, patient_ids, allow_any_sample)
+        call_in, log2_in = (None, column) if log2_values else (column, None)
         samples, warnings = (*samples, *more), [*warnings, *warned]
     log2 = numbers(table, log2_in, genes, name) if log2_in else None
     copies = numbers(table, copies_in, genes, name) if copies_in else None
@@ -73,7 +74,7 @@ def read_copy_number(
         CopyNumber(
             gene=gene,
             call=call,
-            source=SourceLocator(name, f"line {table.first_line + int(table.frame.index[i])}"),
+            source=SourceLocator(name, f"line {table.line(i)}"),
             log2_ratio=float(log2[i]) if log2 is not None else None,
             copies=float(copies[i]) if copies is not None else None,
         )
@@ -127,8 +128,8 @@ def _call(cell: str, gene: str, table: Table, row: int, name: str) -> str:
     if value in (-2, -1.5, -1, 0, 1, 2):
         return CALLS[int(np.floor(value)) + 2]
     raise InputError(
-        f"{name}: line {table.first_line + int(table.frame.index[row])}, gene {gene!r}: copy-number call {cell!r} is not "
-        f"known; allowed are -2 -1 0 1 2 and {', '.join(CALLS)}. Log2 ratios belong in a column named log2_ratio."
+        f"{name}: line {table.line(row)}, gene {gene!r}: copy-number call {cell!r} is "
+        f"not known; allowed are -2 -1 0 1 2 and {', '.join(CALLS)}. Log2 ratios belong in a column named log2_ratio."
     )
 
 

@@ -100,7 +100,7 @@ def read_imaging(files: Sequence[DicomFile]) -> ImagingReading:
     )
     for modality, count in sorted(others.items()):
         skipped.append(
-            f"{count} DICOM file(s) of modality {modality}: not read (images of {', '.join(READ_MODALITIES)} and SEG are)"
+            f"{count} DICOM file(s) of modality {modality}: not read ({', '.join(READ_MODALITIES)} and SEG are)"
         )
     groups: dict[str, list[DicomFile]] = defaultdict(list)
     for file in images:

@@ -38,7 +38,8 @@ def read_multiframe(file: DicomFile) -> ImagingSeries | str:
     except _BROKEN as error:
         raise _broken(file.name, error) from error
     modality = ImagingModality(file.modality)
-    rescaled = modality is ImagingModality.CT and image.get_frame(1, apply_modality_transform=False) is not None
+    rescaled = modality is ImagingModality.CT and _in_hounsfield(image)
+    told = modality is ImagingModality.MR or rescaled
     affine = np.asarray(volume.affine)[:, [2, 1, 0, 3]]  # (slice, row, column) -> (column, row, slice)
     return ImagingSeries(
         modality=modality,
@@ -52,5 +53,16 @@ def read_multiframe(file: DicomFile) -> ImagingSeries | str:
         role=series_role(header),
         body_part=str(getattr(header, "BodyPartExamined", "") or "") or None,
         sop_instance_uids=(str(header.SOPInstanceUID),) * volume.array.shape[0],
-        warnings=() if rescaled else ("multi-frame file: intensities are arbitrary",),
+        warnings=() if told else ("multi-frame file: intensities are arbitrary",),
     )
+
+
+def _in_hounsfield(image: hd.Image) -> bool:
+    """Whether the frames carry a rescale to HU (enhanced CT puts it in a functional group)."""
+    groups = [*image.SharedFunctionalGroupsSequence, *image.PerFrameFunctionalGroupsSequence[:1]]
+    kinds = [
+        str(getattr(rescale, "RescaleType", ""))
+        for group in groups
+        for rescale in getattr(group, "PixelValueTransformationSequence", ())
+    ]
+    return kinds == ["HU"]

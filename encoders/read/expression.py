@@ -94,7 +94,7 @@ def _checked_numbers(table: Table, column: str, genes: Sequence[str], name: str)
         raise InputError(f"{name}: the table has a header and no gene rows; export it again.")
     empty = next((i for i, gene in enumerate(genes) if not gene), None)
     if empty is not None:
-        line = table.first_line + int(table.frame.index[empty])
+        line = table.line(empty)
         raise InputError(f"{name}: line {line} has no gene name; remove the row or name the gene.")
     return numbers(table, column, genes, name)
 

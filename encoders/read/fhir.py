@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,43 +22,58 @@ from encoders.read.fhir_conditions import read_diagnosis
 from encoders.read.fhir_fields import Resource, iso_day
 from encoders.read.fhir_medicines import read_medicines
 from encoders.read.fhir_notes import read_documents
-from encoders.read.fhir_observations import read_observations
+from encoders.read.fhir_observations import Observed, read_observations
 from encoders.read.reading import Facts
 from encoders.read.sniff import read_text
 
 USED_TYPES = frozenset(
-    ("Patient", "Condition", "Observation", "MedicationRequest", "MedicationAdministration", "MedicationStatement")
-    + ("MedicationOrder", "Medication", "DocumentReference", "Bundle")
+    (
+        *("Patient", "Condition", "Observation", "MedicationRequest", "MedicationAdministration"),
+        *("MedicationStatement", "MedicationOrder", "Medication", "DocumentReference", "Bundle"),
+    )
 )
 
 
-def read_fhir(path: Path, name: str) -> Facts:
-    """Read one FHIR file.
+def load_resources(path: Path, name: str) -> tuple[Resource, ...]:
+    """Every resource of one FHIR file.
 
     Raises
     ------
-    InputError: not JSON, no FHIR resources, or more than one Patient in the file.
+    InputError: not JSON, no FHIR resource, or more than one Patient in the file.
     """
-    resources = [Resource(r, name) for r in _resources(read_text(path, name), name)]
+    resources = tuple(Resource(r, name) for r in _resources(read_text(path, name), name))
+    patients = {r.id for r in resources if r.type == "Patient"}
+    if len(patients) > 1:
+        raise InputError(
+            f"{name}: holds {len(patients)} patients (ids {', '.join(sorted(patients)[:3])} ...); "
+            "a folder is one patient. Split the file."
+        )
+    return resources
+
+
+def patient_ids(resources: Sequence[Resource]) -> tuple[str, ...]:
+    """Every id of the patient these resources are about: of the Patient resource, else as others refer to it."""
+    patient = next((r for r in resources if r.type == "Patient"), None)
+    if patient is None:
+        return tuple(dict.fromkeys(s for s in (r.subject() for r in resources) if s))
+    identifiers = [str(i.get("value", "")) for i in patient.list("identifier")]
+    return tuple(dict.fromkeys(i for i in (patient.id, *identifiers) if i))
+
+
+def read_fhir(resources: Sequence[Resource]) -> Facts:
+    """What resources of one patient, from any number of files, say together."""
     by_type: dict[str, list[Resource]] = {}
     for resource in resources:
         by_type.setdefault(resource.type, []).append(resource)
-    patients = by_type.get("Patient", [])
-    if len({p.id for p in patients}) > 1:
-        raise InputError(
-            f"{name}: holds {len(patients)} patients (ids {', '.join(p.id for p in patients[:3])} ...); "
-            "a folder is one patient. Split the file."
-        )
     diagnosis = read_diagnosis(by_type.get("Condition", []))
     observed = read_observations(by_type.get("Observation", []))
     medicines = read_medicines(resources)
-    person = _person(patients[0], diagnosis.date) if patients else _Person()
+    person = _person(by_type.get("Patient", []), diagnosis.date)
+    code, taken = _with_receptors(diagnosis.oncotree_code, observed)
     unused = Counter(r.type for r in resources if r.type not in USED_TYPES)
-    skipped = [f"{name}: {n} {kind} resource(s) not used" for kind, n in sorted(unused.items())]
-    sources = {**person.sources, **diagnosis.sources, **observed.sources}
     return Facts(
-        ids=person.ids or _subjects(resources),
-        oncotree_code=diagnosis.oncotree_code,
+        ids=patient_ids(resources),
+        oncotree_code=code,
         sex=person.sex,
         age_years=person.age_years,
         diagnosis=diagnosis.with_observed(observed),
@@ -69,11 +84,25 @@ def read_fhir(path: Path, name: str) -> Facts:
         biomarkers=observed.biomarkers,
         variants=observed.variants,
         notes=read_documents(by_type.get("DocumentReference", [])),
-        sources=sources,
-        skipped=(*skipped, *diagnosis.skipped, *observed.skipped, *medicines.skipped),
-        warnings=(*person.warnings, *diagnosis.warnings, *observed.warnings),
+        sources={**person.sources, **diagnosis.sources, **observed.sources},
+        skipped=(
+            *(f"FHIR: {n} {kind} resource(s) not used" for kind, n in sorted(unused.items())),
+            *diagnosis.skipped,
+            *observed.skipped,
+            *medicines.skipped,
+        ),
+        warnings=(*person.warnings, *diagnosis.warnings, *taken),
         synthetic=any(r.is_synthetic() for r in resources),
     )
+
+
+def _with_receptors(code: str | None, observed: Observed) -> tuple[str | None, tuple[str, ...]]:
+    """A breast malignancy whose ER or PR was tested is read as invasive carcinoma, and a warning says so."""
+    receptors = [b for b in observed.biomarkers if b.name in ("ER", "PR")]
+    if code != "BREAST" or not receptors:
+        return code, ()
+    told = "the record says malignant neoplasm of breast; with hormone receptors tested it is read as BRCA (invasive)"
+    return "BRCA", (f"{receptors[0].source.file}: {told}",)
 
 
 def _resources(text: str, name: str) -> list[Mapping[str, Any]]:
@@ -103,21 +132,17 @@ def _resources(text: str, name: str) -> list[Mapping[str, Any]]:
 
 @dataclass(frozen=True)
 class _Person:
-    ids: tuple[str, ...] = ()
     sex: str | None = None
     age_years: float | None = None
-    sources: Mapping[str, SourceLocator] = None  # type: ignore[assignment]
+    sources: Mapping[str, SourceLocator] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
-        if self.sources is None:
-            object.__setattr__(self, "sources", {})
 
-
-def _person(patient: Resource, diagnosed: str | None) -> _Person:
-    """Ids, sex and age at diagnosis; names and birth dates are never kept."""
-    identifiers = [str(i.get("value", "")) for i in patient.list("identifier")]
-    ids = tuple(dict.fromkeys(i for i in (patient.id, *identifiers) if i))
+def _person(patients: Sequence[Resource], diagnosed: str | None) -> _Person:
+    """Sex and age at diagnosis; names and birth dates are never kept."""
+    if not patients:
+        return _Person()
+    patient = patients[0]
     sex = patient.data.get("gender") if patient.data.get("gender") in ("female", "male") else None
     born = iso_day(patient.data.get("birthDate"))
     age, warnings = None, ()
@@ -133,7 +158,7 @@ def _person(patient: Resource, diagnosed: str | None) -> _Person:
         sources["sex"] = patient.place("gender")
     if age is not None:
         sources["age_years"] = patient.place("birthDate")
-    return _Person(ids, sex, age, sources, warnings)
+    return _Person(sex, age, sources, warnings)
 
 
 def age_at(born: str, then: str) -> float:
@@ -146,9 +171,3 @@ def age_at(born: str, then: str) -> float:
 def _parts(date: str) -> tuple[int, int, int]:
     numbers = [int(p) for p in date.split("-")] + [1, 1]
     return numbers[0], numbers[1], numbers[2]
-
-
-def _subjects(resources: Sequence[Resource]) -> tuple[str, ...]:
-    """The patient's id as other resources refer to it ("Patient/42"), where no Patient resource is in the file."""
-    found = dict.fromkeys(r.subject() for r in resources)
-    return tuple(s for s in found if s)

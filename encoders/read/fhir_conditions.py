@@ -58,13 +58,12 @@ def read_diagnosis(conditions: Sequence[Resource]) -> Diagnosed:
     profiled = [c for c in cancers if c.has_profile("primary-cancer-condition", "PrimaryCancerCondition")]
     cancers = sorted(profiled or cancers, key=lambda c: _date(c) or "9999")
     others = len(conditions) - len(cancers)
-    file = conditions[0].file if conditions else ""
-    skipped = (f"{file}: {others} other Condition(s) not used",) if others else ()
+    skipped = (f"FHIR: {others} other Condition(s) not used",) if others else ()
     if not cancers:
         return Diagnosed(skipped=skipped)
     warnings = ()
     if len({display(c.data.get("code")) for c in cancers}) > 1:
-        warnings = (f"{file}: {len(cancers)} primary cancers; the earliest diagnosed is used",)
+        warnings = (f"{cancers[0].file}: {len(cancers)} primary cancers; the earliest diagnosed is used",)
     return _read(cancers[0], skipped, warnings)
 
 
@@ -124,6 +123,7 @@ def _read(condition: Resource, skipped: tuple[str, ...], warnings: tuple[str, ..
 
 def stage_group(text: str | None) -> str | None:
     """ "Stage IIIC", "AJCC IIIC", "3C" -> "IIIC"; anything else is kept as written; empty gives None."""
+    text = re.sub(r"\([^)]*\)", "", text or "")
     cleaned = re.sub(r"\b(ajcc|uicc|stage|group|anatomic|prognostic|clinical|pathologic(al)?|v?[678](th)?)\b", "",
                      text or "", flags=re.IGNORECASE).strip(" :,()")  # fmt: skip
     match = re.fullmatch(r"([0-4])\s*([A-Ca-c]?[1-3]?)", cleaned)

@@ -101,5 +101,5 @@ class Resource:
 
     def refuted(self) -> bool:
         """Whether the record itself withdraws the resource."""
-        status = codes(self.data.get("verificationStatus")) + [str(self.data.get("status", ""))]
+        status = [*codes(self.data.get("verificationStatus")), str(self.data.get("status", ""))]
         return bool({"entered-in-error", "refuted", "cancelled", "not-taken", "not-done"} & set(status))

@@ -31,11 +31,10 @@ def read_medicines(resources: Sequence[Resource]) -> Medicines:
     named = {r.id: display(r.data.get("code")) for r in resources if r.type == "Medication"}
     treatments: dict[str, Treatment] = {}
     medications: dict[str, Medication] = {}
-    unnamed, stopped, file = 0, 0, ""
+    unnamed, stopped = 0, 0
     for resource in resources:
         if resource.type not in _TYPES or resource.refuted():
             continue
-        file = resource.file
         text = clean_display(_name(resource, named))
         if text is None:
             unnamed += 1
@@ -51,9 +50,9 @@ def read_medicines(resources: Sequence[Resource]) -> Medicines:
             medications.setdefault(text, Medication(text, resource.place()))
     skipped = []
     if unnamed:
-        skipped.append(f"{file}: {unnamed} medication(s) without a name not used")
+        skipped.append(f"FHIR: {unnamed} medication(s) without a name not used")
     if stopped:
-        skipped.append(f"{file}: {stopped} past medication(s) that are not cancer treatment not used")
+        skipped.append(f"FHIR: {stopped} past medication(s) that are not cancer treatment not used")
     ordered = sorted(treatments.values(), key=lambda t: t.start or "9999")
     return Medicines(tuple(ordered), tuple(medications.values()), tuple(skipped))
 

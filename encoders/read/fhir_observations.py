@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from encoders.patient import Biomarker, Lab, SourceLocator, Variant
-from encoders.read.cancer_codes import BIOMARKERS, ECOG_ANSWERS, ECOG_LOINC, STAGE_GROUPS, clean_display
+from encoders.read.cancer_codes import BIOMARKERS, ECOG_ANSWERS, ECOG_LOINC, HGNC, STAGE_GROUPS, clean_display
 from encoders.read.fhir_conditions import stage_group
 from encoders.read.fhir_fields import Resource, codes, display
 from encoders.read.hgvs import one_letter
@@ -56,7 +56,6 @@ def read_observations(observations: Sequence[Resource]) -> Observed:
                 break
     special = [o for o in kept if _is_stage(o) or _is_ecog(o) or o is grade]
     unused = Counter(_category(o) for i, o in enumerate(kept) if i not in used and o not in special)
-    file = observations[0].file if observations else ""
     sources = {}
     if stage:
         sources["diagnosis.stage"] = stage.place()
@@ -79,7 +78,7 @@ def read_observations(observations: Sequence[Resource]) -> Observed:
         biomarkers=tuple(biomarkers),
         variants=tuple(variants),
         sources=sources,
-        skipped=tuple(f"{file}: {n} {kind} Observation(s) not used" for kind, n in sorted(unused.items())),
+        skipped=tuple(f"FHIR: {n} {kind} Observation(s) not used" for kind, n in sorted(unused.items())),
     )
 
 
@@ -168,7 +167,7 @@ def _variant(observation: Resource) -> Variant | None:
         component = parts.get(code, {})
         return display(component.get("valueCodeableConcept")) or component.get("valueString")
 
-    gene = text(GENE)
+    gene = _symbol(parts.get(GENE, {}), text(GENE))
     if not gene:
         return None
     fraction = (parts.get(FRACTION, {}).get("valueQuantity") or {}).get("value")
@@ -181,6 +180,12 @@ def _variant(observation: Resource) -> Variant | None:
         allele_fraction=float(fraction) if isinstance(fraction, int | float) and 0 <= fraction <= 1 else None,
         germline=GERMLINE in codes(parts.get(SOURCE_CLASS, {}).get("valueCodeableConcept")),
     )
+
+
+def _symbol(component: Mapping[str, Any], shown: str | None) -> str | None:
+    """A gene symbol: by HGNC id, else the display when it looks like a symbol ("ESR1", not a gene's full name)."""
+    known = next((HGNC[c] for c in codes(component.get("valueCodeableConcept")) if c in HGNC), None)
+    return known or (shown if shown and re.fullmatch(r"[A-Z][A-Za-z0-9.\-]{0,14}", shown) else None)
 
 
 def _lab(observation: Resource) -> Lab | None:

@@ -31,14 +31,16 @@ from encoders.read.combine import combine_facts, merge_variants
 from encoders.read.copy_number import read_copy_number
 from encoders.read.dicom import DicomFile, read_header, read_imaging
 from encoders.read.expression import read_expression
-from encoders.read.fhir import read_fhir
+from encoders.read.fhir import load_resources, patient_ids, read_fhir
+from encoders.read.fhir_fields import Resource
 from encoders.read.fusions import read_fusions
 from encoders.read.identity import FileIds, one_patient
 from encoders.read.nifti import read_nifti
 from encoders.read.notes import note_patient_id, read_note, read_pdf
 from encoders.read.reading import Facts, Reading
 from encoders.read.record import read_record
-from encoders.read.sniff import FileKind, sniff
+from encoders.read.sniff import FileKind, read_text, sniff
+from encoders.read.table_meta import BETA, LOG2, TableMeta, read_table_meta
 from encoders.read.variants import read_maf
 from encoders.read.vcf import NO_ANNOTATION, read_vcf
 
@@ -62,11 +64,14 @@ ABSENT = {
 class _Found:
     """What has been read so far."""
 
-    facts: list[tuple[str, Facts]] = field(default_factory=list)
+    records: list[tuple[str, Facts]] = field(default_factory=list)
+    resources: list[tuple[Resource, ...]] = field(default_factory=list)
+    metas: dict[str, TableMeta] = field(default_factory=dict)
     dicom: list[DicomFile] = field(default_factory=list)
     series: list[ImagingSeries] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     expression: list[Expression] = field(default_factory=list)
+    methylation: list[Expression] = field(default_factory=list)
     variants: list[tuple[Variant, ...]] = field(default_factory=list)
     copy_number: list[tuple[CopyNumber, ...]] = field(default_factory=list)
     fusions: list[tuple[Fusion, ...]] = field(default_factory=list)
@@ -93,14 +98,22 @@ def read_patient(folder: Path, *, allow_mixed_ids: bool = False, progress: Progr
     if folder.is_file() and folder.suffix.lower() == ".zip":
         with tempfile.TemporaryDirectory(prefix="radomica-") as target:
             inside = extract_archive(folder, Path(target))
-            return read_patient(inside, allow_mixed_ids=allow_mixed_ids, progress=progress)
+            return _read_folder(inside, folder.stem, allow_mixed_ids, progress or _silent)
     if not folder.is_dir():
         raise InputError(f"{folder.name}: not a folder; give the folder (or .zip) that holds one patient's files.")
-    say = progress or (lambda _: None)
+    return _read_folder(folder, folder.resolve().name, allow_mixed_ids, progress or _silent)
+
+
+def _silent(_: str) -> None:
+    """Progress nobody asked for."""
+
+
+def _read_folder(folder: Path, called: str, allow_mixed_ids: bool, say: Progress) -> Patient:
+    """Read a folder; ``called`` stands in for the patient's id where no file gives one."""
     paths = sorted(p for p in folder.rglob("*") if p.is_file())
     say(f"{len(paths)} files found")
-    found, tables = _read_records(folder, paths, allow_mixed_ids)
-    before = _identities(found, folder)
+    found, tables = _read_records(folder, paths)
+    before = _identities(found)
     known = one_patient(before, (), allow_mixed_ids=allow_mixed_ids).known
     for path, name, kind in tables:
         say(f"reading {name} ({kind.value})")
@@ -110,17 +123,18 @@ def read_patient(folder: Path, *, allow_mixed_ids: bool = False, progress: Progr
         say(f"reading {len(found.dicom)} DICOM files")
     _read_images(found)
     if not _anything(found):
+        why = f" Not read: {'; '.join(found.skipped[:3])}" if found.skipped else ""
         raise InputError(
-            f"{folder.name}: nothing readable in the folder ({len(paths)} files). Put in DICOM, NIfTI, expression, MAF, "
-            f"VCF, copy-number, FHIR or text files.{' Not read: ' + '; '.join(found.skipped[:3]) if found.skipped else ''}"
+            f"{called}: nothing readable in the folder ({len(paths)} files). Put in DICOM, NIfTI, expression, "
+            f"MAF, VCF, copy-number, FHIR or text files.{why}"
         )
     found.warnings[:0] = identity.warnings
-    return _assemble(found, identity.patient_id or folder.name)
+    if identity.patient_id is None:
+        found.warnings.append(f"no file gives a patient id; the folder's name {called!r} is used")
+    return _assemble(found, identity.patient_id or called)
 
 
-def _read_records(
-    folder: Path, paths: Sequence[Path], allow_mixed_ids: bool
-) -> tuple[_Found, list[tuple[Path, str, FileKind]]]:
+def _read_records(folder: Path, paths: Sequence[Path]) -> tuple[_Found, list[tuple[Path, str, FileKind]]]:
     """First pass: records, notes and DICOM headers, which say whose the files are; tables wait for that."""
     found, tables = _Found(), []
     junk: Counter[str] = Counter()
@@ -131,7 +145,11 @@ def _read_records(
             junk[sniffed.reason] += 1
         elif sniffed.kind is FileKind.UNKNOWN:
             found.skipped.append(f"{name}: {sniffed.reason}")
-        elif sniffed.kind in (FileKind.SIDECAR, FileKind.TABLE_META):
+        elif sniffed.kind is FileKind.TABLE_META:
+            meta = read_table_meta(read_text(path, name))
+            if meta:
+                found.metas[(path.parent / meta.data_file).relative_to(folder).as_posix()] = meta
+        elif sniffed.kind is FileKind.SIDECAR:
             continue
         elif sniffed.kind in _TABLE_READERS:
             tables.append((path, name, sniffed.kind))
@@ -149,9 +167,9 @@ def _read_record(path: Path, name: str, kind: FileKind, found: _Found) -> None:
         else:
             found.dicom.append(header)
     elif kind is FileKind.FHIR:
-        found.facts.append((name, read_fhir(path, name)))
+        found.resources.append(load_resources(path, name))
     elif kind is FileKind.RECORD:
-        found.facts.insert(0, (name, read_record(path, name)))
+        found.records.append((name, read_record(path, name)))
     elif kind is FileKind.NIFTI:
         _keep(read_nifti(path, name), found.series, found, ModalityName.IMAGING)
     elif kind is FileKind.PDF:
@@ -169,11 +187,10 @@ def _keep(value: object, into: list, found: _Found, modality: ModalityName) -> N
         into.append(value)
 
 
-def _identities(found: _Found, folder: Path) -> list[FileIds]:
-    ids = [
-        FileIds(name, facts.ids, 0 if facts.sources and name in str(facts.sources) and not facts.variants else 1)
-        for name, facts in found.facts
-    ]
+def _identities(found: _Found) -> list[FileIds]:
+    """What each file says of whose it is, the plain record first."""
+    ids = [FileIds(name, facts.ids, 0) for name, facts in found.records]
+    ids.extend(FileIds(resources[0].file, patient_ids(resources), 1) for resources in found.resources)
     seen: set[str] = set()
     for file in found.dicom:
         if file.patient_id and file.patient_id not in seen:
@@ -189,7 +206,7 @@ def _identities(found: _Found, folder: Path) -> list[FileIds]:
 _TABLE_READERS = {
     FileKind.EXPRESSION: read_expression,
     FileKind.MAF: read_maf,
-    FileKind.VCF: None,
+    FileKind.VCF: read_vcf,
     FileKind.COPY_NUMBER: read_copy_number,
     FileKind.FUSIONS: read_fusions,
 }
@@ -198,23 +215,25 @@ _TABLE_READERS = {
 def _read_table(
     path: Path, name: str, kind: FileKind, known: tuple[str, ...], allow_mixed_ids: bool, found: _Found
 ) -> None:
-    reader = _TABLE_READERS[kind]
-    reading: Reading = (
-        read_vcf(path, name)
-        if reader is None
-        else reader(path, name, patient_ids=known, allow_any_sample=allow_mixed_ids)
-    )
+    meta = found.metas.get(name)
+    options: dict[str, object] = {}
+    into: list = {
+        FileKind.EXPRESSION: found.expression,
+        FileKind.COPY_NUMBER: found.copy_number,
+        FileKind.FUSIONS: found.fusions,
+    }.get(kind, found.variants)
+    if kind is FileKind.EXPRESSION and meta and meta.alteration == "COPY_NUMBER_ALTERATION":
+        kind, into, options = FileKind.COPY_NUMBER, found.copy_number, {"log2_values": meta.unit == LOG2}
+    elif kind is FileKind.EXPRESSION and meta:
+        options = {"unit": meta.unit}
+        into = found.methylation if meta.unit == BETA else into
+    if kind is not FileKind.VCF:
+        options |= {"patient_ids": known, "allow_any_sample": allow_mixed_ids}
+    reading: Reading = _TABLE_READERS[kind](path, name, **options)
     found.warnings.extend(reading.warnings)
     found.skipped.extend(reading.skipped)
     if reading.sample_ids:
         found.samples.append(FileIds(name, reading.sample_ids, 4))
-    into = {
-        FileKind.EXPRESSION: found.expression,
-        FileKind.MAF: found.variants,
-        FileKind.VCF: found.variants,
-        FileKind.COPY_NUMBER: found.copy_number,
-        FileKind.FUSIONS: found.fusions,
-    }[kind]
     if reading.value is None:
         found.unread[ModalityName.VARIANTS] = f"{name}: {NO_ANNOTATION}"
     else:
@@ -235,26 +254,20 @@ def _read_images(found: _Found) -> None:
 
 
 def _anything(found: _Found) -> bool:
-    holders = (
-        found.facts,
-        found.series,
-        found.notes,
-        found.expression,
-        found.variants,
-        found.copy_number,
-        found.fusions,
-    )
-    return any(holders)
+    read = (found.records, found.resources, found.series, found.notes, found.expression, found.methylation)
+    return any((*read, found.variants, found.copy_number, found.fusions))
 
 
 def _assemble(found: _Found, patient_id: str) -> Patient:
-    facts, disagreements = combine_facts(found.facts)
+    records = list(found.records)
+    if found.resources:
+        resources = tuple(r for file in found.resources for r in file)
+        records.append((resources[0].file, read_fhir(resources)))
+    facts, disagreements = combine_facts(records)
     found.warnings.extend((*disagreements, *facts.warnings))
     found.skipped.extend(facts.skipped)
-    if len(found.expression) > 1:
-        extra = ", ".join(e.source.file for e in found.expression[1:])
-        found.warnings.append(f"{len(found.expression)} expression tables; {found.expression[0].source.file} is used")
-        found.skipped.append(f"{extra}: a second expression table")
+    found.skipped.extend(f"{e.source.file}: a second expression table" for e in found.expression[1:])
+    found.skipped.extend(f"{e.source.file}: a second methylation table" for e in found.methylation[1:])
     variants, merged = merge_variants(found.variants, facts.variants)
     found.warnings.extend(merged)
     copy_number = tuple(c for table in found.copy_number for c in table) if found.copy_number else None
@@ -267,7 +280,8 @@ def _assemble(found: _Found, patient_id: str) -> Patient:
         ModalityName.VARIANTS: variants is not None,
         ModalityName.COPY_NUMBER: copy_number is not None,
         ModalityName.FUSIONS: fusions is not None,
-        ModalityName.CLINICAL: found.facts,
+        ModalityName.METHYLATION: found.methylation,
+        ModalityName.CLINICAL: records,
         ModalityName.NOTES: notes,
     }
     missing = {m.value: found.unread.get(m, reason) for m, reason in ABSENT.items() if not present.get(m)}
@@ -277,6 +291,7 @@ def _assemble(found: _Found, patient_id: str) -> Patient:
         patient_id=patient_id,
         imaging=tuple(found.series),
         expression=found.expression[0] if found.expression else None,
+        methylation=found.methylation[0] if found.methylation else None,
         variants=variants,
         copy_number=copy_number,
         fusions=fusions,
@@ -290,6 +305,8 @@ def _assemble(found: _Found, patient_id: str) -> Patient:
 
 
 _FROM_FACTS = frozenset(
-    ("oncotree_code", "sex", "age_years", "diagnosis", "ecog", "treatments", "medications", "labs", "biomarkers")
-    + ("outcome", "synthetic")
+    (
+        *("oncotree_code", "sex", "age_years", "diagnosis", "ecog", "treatments", "medications", "labs"),
+        *("biomarkers", "outcome", "synthetic"),
+    )
 )

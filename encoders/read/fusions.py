@@ -54,7 +54,7 @@ def read_fusions(
         elif pair in found:
             left_out["rows repeat a fusion (another breakpoint) and were merged"] += 1
         else:
-            place = SourceLocator(name, f"line {table.first_line + row}")
+            place = SourceLocator(name, f"line {table.line(row)}")
             found[pair] = Fusion(*pair, source=place, in_frame=_in_frame(table, row))
     skipped = tuple(f"{name}: {n} {what}" for what, n in sorted(left_out.items()))
     return Reading(tuple(found.values()), sample_ids=samples, warnings=tuple(warnings), skipped=skipped)

@@ -4,7 +4,7 @@ What this module does not know: liftover; a build that is not GRCh37 or GRCh38 i
 
 References
 ----------
-Chromosome lengths: Genome Reference Consortium assembly reports (GRCh37, GRCh38), UCSC chromInfo (hg18, mm9, mm10, mm39).
+Chromosome lengths: Genome Reference Consortium assembly reports (GRCh37, GRCh38), UCSC chromInfo (others).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def build_named(text: str, where: str) -> GenomeBuild | None:
     if other:
         raise InputError(
             f"{where}: genome build {other.group()!r} is not supported; allowed are "
-            f"{', '.join(b.value for b in GenomeBuild)} (also written 37, 38, hg19, hg38). Lift the variants over first."
+            f"{', '.join(b.value for b in GenomeBuild)} (or 37, 38, hg19, hg38). Lift the variants over first."
         )
     return None
 

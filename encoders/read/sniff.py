@@ -8,13 +8,14 @@ from __future__ import annotations
 import fnmatch
 import gzip
 import json
+import re
 import zlib
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from encoders.errors import InputError
-from encoders.read.table import gene_column, split_header
+from encoders.read.table import Header, gene_column, split_header
 
 HEAD_BYTES = 262_144
 """How much of a file is looked at; a JSON file is parsed whole."""
@@ -161,6 +162,10 @@ def _json_kind(path: Path, name: str) -> Sniffed:
         raise InputError(
             f"{name}: not valid JSON, line {error.lineno} ({error.msg}); the file may be cut short. Export it again."
         ) from error
+    return _content_kind(content, path)
+
+
+def _content_kind(content: object, path: Path) -> Sniffed:
     first = content[0] if isinstance(content, list) and content else content
     if not isinstance(first, dict):
         return Sniffed(FileKind.UNKNOWN, "JSON that is neither FHIR nor a patient record")
@@ -201,12 +206,26 @@ def table_kind(text: str) -> Sniffed | None:
         return Sniffed(FileKind.FUSIONS)
     if "hugo_symbol" in columns and "variant_classification" in columns:
         return Sniffed(FileKind.MAF)
-    gene = gene_column(header.columns)
-    if gene is None:
+    return _gene_table_kind(header, columns)
+
+
+def _gene_table_kind(header: Header, columns: set[str]) -> Sniffed:
+    if gene_column(header.columns) is None:
         return Sniffed(FileKind.UNKNOWN, f"a table of no known kind (columns: {', '.join(header.columns[:6])})")
+    if len(header.columns) > _MOST_TEXT_COLUMNS and not columns & UNIT_NAMES and not _any_number(header.rows):
+        return Sniffed(FileKind.UNKNOWN, f"a table of genes and text (columns: {', '.join(header.columns[:6])})")
     if columns & _COPY_NUMBER_COLUMNS or _all_discrete(header.rows):
         return Sniffed(FileKind.COPY_NUMBER)
     return Sniffed(FileKind.EXPRESSION)
+
+
+_MOST_TEXT_COLUMNS = 3
+"""A gene table up to this wide was meant to hold values, so text in it is an error for its reader to name."""
+UNIT_NAMES = frozenset(("tpm", "tpm_unstranded", "fpkm", "fpkm_unstranded", "count", "counts", "unstranded", "value"))
+
+
+def _any_number(rows: tuple[tuple[str, ...], ...]) -> bool:
+    return any(re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", c.strip()) for row in rows for c in row[1:])
 
 
 def _all_discrete(rows: tuple[tuple[str, ...], ...]) -> bool:

@@ -19,6 +19,8 @@ from pydicom.valuerep import DA, DT, TM
 
 MAX_DELAY_H = 24.0
 """Longest believable time from injection to scan start."""
+LEAST_DOSE_BQ = 1e5
+"""Smallest believable injected activity; less is a dose written in another unit."""
 
 
 @dataclass(frozen=True)
@@ -35,14 +37,11 @@ def suv_factor(slice_: Dataset, series_start: datetime | None) -> SUVFactor:
 
     series_start : when the scan began (the series time; the earliest acquisition when that is later)
     """
-    units = str(getattr(slice_, "Units", "") or "")
-    if units == "GML" and str(getattr(slice_, "SUVType", "") or "BW") == "BW":
+    if str(getattr(slice_, "Units", "") or "") == "GML" and str(getattr(slice_, "SUVType", "") or "BW") == "BW":
         return SUVFactor(1.0)
-    if units != "BQML":
-        return SUVFactor(None, f"Units is {units or 'absent'}; BQML (or GML with SUVType BW) is needed")
-    corrected = {str(c) for c in (getattr(slice_, "CorrectedImage", None) or ())}
-    if not {"ATTN", "DECY"} <= corrected:
-        return SUVFactor(None, f"CorrectedImage is {sorted(corrected) or 'absent'}; ATTN and DECY are needed")
+    reason = _not_quantitative(slice_)
+    if reason:
+        return SUVFactor(None, reason)
     weight = _positive(getattr(slice_, "PatientWeight", None))
     if weight is None:
         return SUVFactor(None, "PatientWeight is absent or not above 0")
@@ -50,11 +49,21 @@ def suv_factor(slice_: Dataset, series_start: datetime | None) -> SUVFactor:
     if len(drugs) != 1:
         return SUVFactor(None, f"{len(drugs)} radiopharmaceuticals are described; exactly one is needed")
     dose = _positive(getattr(drugs[0], "RadionuclideTotalDose", None))
-    if dose is None:
-        return SUVFactor(None, "RadionuclideTotalDose is absent or not above 0")
-    if dose < 1e5:
-        return SUVFactor(None, f"RadionuclideTotalDose is {dose:g}; Bq is needed (this looks like MBq)")
+    if dose is None or dose < LEAST_DOSE_BQ:
+        found = "absent" if dose is None else f"{dose:g}"
+        return SUVFactor(None, f"RadionuclideTotalDose is {found}; Bq are needed (a value this small would be MBq)")
     return _with_decay(slice_, drugs[0], series_start, weight, dose)
+
+
+def _not_quantitative(slice_: Dataset) -> str | None:
+    """Why the pixels are not decay- and attenuation-corrected Bq/ml, or None when they are."""
+    units = str(getattr(slice_, "Units", "") or "")
+    if units != "BQML":
+        return f"Units is {units or 'absent'}; BQML (or GML with SUVType BW) is needed"
+    corrected = {str(c) for c in (getattr(slice_, "CorrectedImage", None) or ())}
+    if not {"ATTN", "DECY"} <= corrected:
+        return f"CorrectedImage is {sorted(corrected) or 'absent'}; ATTN and DECY are needed"
+    return None
 
 
 def _with_decay(slice_: Dataset, drug: Dataset, series_start: datetime | None, weight: float, dose: float) -> SUVFactor:

@@ -6,7 +6,6 @@ What this module does not know: what any column means, beyond which one names th
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +49,10 @@ class Table:
     first_line: int
     comments: tuple[str, ...]
 
+    def line(self, row: int) -> int:
+        """Line number in the file (1-based) of the row at position ``row`` of the frame."""
+        return self.first_line + int(self.frame.index[row])
+
     def column(self, *names: str) -> str | None:
         """The first of ``names`` (lower case, blanks as _) that is a column here, as spelt in the file."""
         known = {_plain(c): c for c in self.frame.columns}
@@ -83,7 +86,7 @@ def split_header(lines: Sequence[str]) -> Header | None:
 
 def _is_comment(line: str) -> bool:
     """A # line, unless it is a header written as a comment (STAR-Fusion's #FusionName)."""
-    return (line.startswith("#") and line.count("\t") < 2) or line.startswith("##") or line.startswith("#version")
+    return line.startswith(("##", "#version")) or (line.startswith("#") and line.count("\t") < 2)
 
 
 def _cells(line: str, separator: str) -> list[str]:
@@ -109,21 +112,21 @@ def read_table(path: Path, text: str, name: str) -> Table:
     header = split_header(lines)
     if header is None:
         raise InputError(f"{name}: no table found; expected a header line with tab- or comma-separated columns.")
-    body = "\n".join("\t" if not line.strip() else line for line in lines[header.line :])
-    try:
-        frame = pd.read_csv(
-            io.StringIO(body),
-            sep=header.separator,
-            header=None,
-            names=_unique(header.columns),
-            dtype=str,
-            keep_default_na=False,
-            index_col=False,
-            quoting=csv.QUOTE_MINIMAL if header.separator == "," else csv.QUOTE_NONE,
-            skip_blank_lines=False,
-        ).fillna("")
-    except pd.errors.ParserError as error:
-        raise InputError(f"{name}: rows do not fit the header ({error}); export the table again.") from error
+    width = len(header.columns)
+    rows, places = [], []
+    body = enumerate(lines[header.line :])
+    cells_of = csv.reader(line for line in lines[header.line :]) if header.separator == "," else None
+    for place, line in body:
+        cells = next(cells_of, []) if cells_of is not None else line.split("\t")
+        if not any(c.strip() for c in cells):
+            continue
+        if any(c.strip() for c in cells[width:]):
+            raise InputError(
+                f"{name}: line {header.line + 1 + place} has {len(cells)} cells, the header {width}; export it again."
+            )
+        rows.append([*cells[:width], *[""] * (width - len(cells))])
+        places.append(place)
+    frame = pd.DataFrame(rows, columns=_unique(header.columns), index=places, dtype=str)
     comments = tuple(line for line in lines[: header.line - 1] if line.strip())
     return Table(frame=frame, first_line=header.line + 1, comments=comments)
 
@@ -151,7 +154,8 @@ def numbers(table: Table, column: str, genes: Sequence[str], name: str) -> np.nd
         row = int(bad[0])
         found = table.frame[column].iloc[row]
         raise InputError(
-            f"{name}: line {table.first_line + int(table.frame.index[row])}, gene {genes[row]!r}, column {column!r} holds {found!r}; "
+            f"{name}: line {table.line(row)}, gene {genes[row]!r}, "
+            f"column {column!r} holds {found!r}; "
             f"a finite number is needed ({bad.size} of {values.size} cells are not one). "
             "Remove the row or export the table with numbers."
         )

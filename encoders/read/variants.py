@@ -36,6 +36,9 @@ def read_maf(
     build = _build(table, rows, name)
     if build is None and rows:
         warnings.append(f"{name}: the genome build is not stated (no NCBI_Build); positions are not used.")
+    germline = "germline" in Path(name).name.lower() and table.column("mutation_status") is None
+    if germline:
+        warnings.append(f"{name}: no Mutation_Status column; its variants are taken as germline after the file's name")
     columns = {key: table.column(*names) for key, names in _COLUMNS.items()}
     left_out: Counter[str] = Counter()
     kept = []
@@ -45,7 +48,7 @@ def read_maf(
         if reason:
             left_out[reason] += 1
             continue
-        kept.append(_variant(cells, build, SourceLocator(name, f"line {table.first_line + row}")))
+        kept.append(_variant(cells, build, SourceLocator(name, f"line {table.line(row)}"), germline))
     skipped = tuple(f"{name}: {n} {what}" for what, n in sorted(left_out.items()))
     return Reading(tuple(kept), sample_ids=samples, warnings=tuple(warnings), skipped=skipped)
 
@@ -97,7 +100,7 @@ def _build(table: Table, rows: Sequence[int], name: str) -> GenomeBuild | None:
         found.setdefault(text, row)
     builds = []
     for text, row in found.items():
-        where = f"{name}: line {table.first_line + row}"
+        where = f"{name}: line {table.line(row)}"
         build = build_named(text, where) if text else None
         if text and build is None:
             raise InputError(
@@ -120,7 +123,7 @@ def _left_out(cells: dict[str, str]) -> str | None:
     return None
 
 
-def _variant(cells: dict[str, str], build: GenomeBuild | None, source: SourceLocator) -> Variant:
+def _variant(cells: dict[str, str], build: GenomeBuild | None, source: SourceLocator, germline: bool) -> Variant:
     alternate = next((a for a in (cells["allele2"], cells["allele1"]) if a and a != cells["reference"]), None)
     alt, ref = _count(cells["alt_count"]), _count(cells["ref_count"])
     depth = _count(cells["depth"])
@@ -141,7 +144,7 @@ def _variant(cells: dict[str, str], build: GenomeBuild | None, source: SourceLoc
         allele_fraction=fraction,
         depth=depth,
         exon=cells["exon"] if cells["exon"] not in ("", ".") else None,
-        germline=cells["status"].lower() == "germline",
+        germline=germline or cells["status"].lower() == "germline",
     )
 
 
