@@ -38,7 +38,8 @@ LEVELS: Mapping[str, frozenset[str]] = MappingProxyType(
 )
 """Level systems used by built-in rows. AMP/ASCO/CAP tiers follow the published definition (Li et al., J Mol
 Diagn 2017, PMID 27993330): I-A = approved by the FDA for, or in guidelines of, the same tumour; II-C = approved
-for another tumour. CIViC letters are CIViC's own. "Regulatory" marks approvals that need no biomarker."""
+for another tumour. CIViC letters are CIViC's own. "Regulatory" marks approvals whose biomarker is none or no
+sequence variant (PD-L1, TMB, MSI, receptors), which those tiers were not written for."""
 LINES = ("first line", "second line or later", "any line", "maintenance", "adjuvant", "neoadjuvant")
 DATE = re.compile(r"\d{4}(-\d{2}){0,2}")
 PMID = re.compile(r"\d{7,8}")
@@ -56,17 +57,13 @@ def _lines(name: str) -> tuple[dict[str, Any], ...]:
 
 def _known_gene(row_id: str, gene: str) -> str:
     if canonical_gene(gene) != gene:
-        raise _fail(
-            row_id, gene, "is not a gene symbol of retrieval/knowledge/genes.tsv.", "Add it there or correct it."
-        )
+        raise _fail(row_id, gene, "is not a gene symbol of retrieval/knowledge/genes.tsv.", "Add or correct it.")
     return gene
 
 
 def _known_drug(row_id: str, drug: str) -> str:
     if canonical_drug(drug) != drug:
-        raise _fail(
-            row_id, drug, "is not a generic name of retrieval/knowledge/drugs.tsv.", "Add it there or correct it."
-        )
+        raise _fail(row_id, drug, "is not a generic name of retrieval/knowledge/drugs.tsv.", "Add or correct it.")
     return drug
 
 
@@ -95,11 +92,9 @@ def rule_from(row_id: str, raw: Mapping[str, Any]) -> BiomarkerRule:
         raise _fail(row_id, kind, f"rule kinds are {', '.join(sorted(KINDS))}.", "Correct the kind.")
     unknown = set(raw.get("classes", ())) - CLASSES
     if unknown:
-        raise _fail(row_id, sorted(unknown), f"variant classes are {', '.join(sorted(CLASSES))}.", "Correct the class.")
+        raise _fail(row_id, sorted(unknown), f"classes are {', '.join(sorted(CLASSES))}.", "Correct the class.")
     if kind == "biomarker" and (not raw.get("biomarker") or raw.get("comparison") not in COMPARISONS):
-        raise _fail(
-            row_id, raw.get("comparison"), "a biomarker rule has biomarker, comparison and threshold.", "Add it."
-        )
+        raise _fail(row_id, raw.get("comparison"), "a biomarker rule has a biomarker and a comparison.", "Add it.")
     if kind in {"mutation", "amplification", "deletion", "fusion"} and not raw.get("genes"):
         raise _fail(row_id, kind, "this kind of rule names at least one gene.", "Add genes.")
     return BiomarkerRule(
@@ -131,14 +126,14 @@ def drug_safety() -> Mapping[str, Mapping[str, tuple[str, ...]]]:
     return MappingProxyType(found)
 
 
-def _safety(row_id: str, drugs: tuple[str, ...], key: str, own: tuple[str, ...]) -> tuple[str, ...]:
-    """The row's own entries, then those of each drug; a drug without a safety entry stops the load."""
-    words = list(own)
-    for drug in drugs:
+def _safety(raw: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    """The row's own entries, then those of each drug; none for resistance, where the drug is not offered."""
+    if raw["direction"] == Direction.RESISTANCE:
+        return ()
+    words = list(raw.get(key, ()))
+    for drug in raw["drugs"]:
         if drug not in drug_safety():
-            raise _fail(
-                row_id, drug, "has no entry in retrieval/knowledge/drug_safety.json.", "Add one from its label."
-            )
+            raise _fail(raw["row_id"], drug, "has no entry in drug_safety.json.", "Add one from its label.")
         words += drug_safety()[drug][key]
     return tuple(dict.fromkeys(words))
 
@@ -154,7 +149,6 @@ def row_from(raw: Mapping[str, Any]) -> TherapyRow:
         raise _fail(row_id, (raw["level_system"], raw["level"]), f"levels are {dict(LEVELS)}.", "Correct the level.")
     if not raw["line"].startswith(LINES):
         raise _fail(row_id, raw["line"], f"a line starts with one of {LINES}.", "Correct the line.")
-    resistance = raw["direction"] == Direction.RESISTANCE
     return TherapyRow(
         row_id=row_id,
         drugs=drugs,
@@ -171,10 +165,8 @@ def row_from(raw: Mapping[str, Any]) -> TherapyRow:
         trial=raw.get("trial"),
         pmid=raw.get("pmid"),
         statement=raw["statement"],
-        contraindications=()
-        if resistance
-        else _safety(row_id, drugs, "contraindications", tuple(raw.get("contraindications", ()))),
-        monitoring=() if resistance else _safety(row_id, drugs, "monitoring", tuple(raw.get("monitoring", ()))),
+        contraindications=_safety(raw, "contraindications"),
+        monitoring=_safety(raw, "monitoring"),
         lines_allowed=tuple(raw.get("lines_allowed", ())),
         not_after=tuple(_known_drug(row_id, d) for d in raw.get("not_after", ())),
     )
@@ -191,9 +183,7 @@ def check_rows(rows: tuple[TherapyRow, ...]) -> None:
         key = (frozenset(row.drugs), row.disease, row.rule)
         other = said.setdefault(key, row)
         if other.direction != row.direction:
-            raise _fail(
-                row.row_id, row.rule.text, f"says the opposite of {other.row_id}.", "Keep one, or narrow a rule."
-            )
+            raise _fail(row.row_id, row.rule.text, f"contradicts {other.row_id}.", "Keep one, or narrow a rule.")
 
 
 def passage_from(raw: Mapping[str, Any]) -> Passage:
