@@ -151,6 +151,7 @@ def abdomen_ct(grid: Grid, body: Body, rng: Generator) -> Array:
         if rng.random() < 0.45:
             paint(grid, volume, (centre[0], centre[1] - r / 3, centre[2]), (r / 2.2, r / 3, r), -850.0)
     for side in (-1, 1):
+        paint(grid, volume, (side * 72 * s, 36.0, -2.0 + side * 4), (46, 46, 70), FAT, edge_mm=4)
         paint(grid, volume, (side * 38, 62 * s, -20), (16, 17, 90), 62.0)
         paint(grid, volume, (side * 58, 86 * s, 0), (36, 14, 200), 58.0)
         kidney(grid, volume, (side * 62 * s, 38.0, -2.0 + side * 4))
@@ -221,6 +222,6 @@ def breast_mr(grid: Grid, body: Body, rng: Generator) -> Array:
     volume[np.broadcast_to(muscle, volume.shape)] = 62.0
     for side in (-1, 1):
         paint(grid, volume, (side * 72, 92, 0), (54, 66, 400), 6.0)
-    paint(grid, volume, (16 + body.shift, 72, -10), (46, 38, 60), 120.0, edge_mm=8)
-    paint(grid, volume, (0, 110, 0), (22, 60, 400), 55.0)
+    paint(grid, volume, (16 + body.shift, 72, -10), (44, 32, 60), 105.0, edge_mm=8)
+    paint(grid, volume, (0, 118, 0), (30, 32, 400), 50.0)
     return volume

@@ -38,10 +38,10 @@ FLAIR_GRID = Grid((30, 112, 112), (4.4, 2.0, 2.0), (1.0, 6.0, 42.0))
 BREAST_GRID = Grid((36, 112, 112), (3.0, 2.8, 2.8), (0.0, -40.0, -150.0))
 
 SEGMENT_LABEL = "Lesion"
-CT_NOISE_HU = (9.0, 11.0, 14.0, 17.0)
+CT_NOISE_HU = (6.0, 7.5, 9.5, 12.0)
 CT_OFFSET_HU = (-4.0, 0.0, 3.0, 6.0)
 MR_SCALE = (1.6, 2.4, 3.4, 4.8)
-MR_NOISE = (3.0, 4.0, 5.0, 6.5)
+MR_NOISE = (2.5, 3.0, 3.5, 4.5)
 """Per site 0..3: noise SD, offset, and gain of the scanner."""
 
 

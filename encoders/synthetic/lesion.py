@@ -102,7 +102,7 @@ def lesion_parts(shape: Shape, biology: Biology, grid: Grid) -> Parts:
     if strands:
         wobble, edge = (0.10 if rough else 0.04), 2.5
     else:
-        wobble, edge = (0.30, 9.0) if rough else (0.04, 2.0)
+        wobble, edge = (0.34, 9.0) if rough else (0.04, 2.0)
     depth = d - wobble * r * noise
     body = _below(depth, r, edge)
     spikes = _spikes(shape, (dx, dy, dz), d) if rough and strands else np.zeros_like(body)
@@ -128,7 +128,7 @@ def _spikes(shape: Shape, offsets: tuple[Array, Array, Array], d: Array) -> Arra
     for ux, uy, uz, length in shape.spikes:
         along = dx * ux + dy * uy + dz * uz
         across = np.sqrt(np.maximum(d**2 - along**2, 0))
-        width = np.interp(along, [0, shape.radius_mm * 0.8, length], [0, 3.4, 1.5]).astype(np.float32)
+        width = np.interp(along, [0, shape.radius_mm * 0.8, length], [0, 4.0, 1.8]).astype(np.float32)
         strand = np.clip((width - across) / 1.8 + 0.5, 0, 1) * (along > 0) * _below(along, length, 3.0)
         np.maximum(best, strand, out=best)
     return best
@@ -162,9 +162,9 @@ def paint_lung_pet(volume: Array, parts: Parts, biology: Biology, suv: float) ->
 
 def paint_kidney_ct(volume: Array, parts: Parts, biology: Biology, shape: Shape, grid: Grid) -> None:
     """Renal mass in HU; BAP1 cue: coarse bright specks."""
-    level = 205.0 if biology.positive("enhancement") else 82.0
-    _blend(volume, parts.box, parts.body, _solid(parts, biology, level, 58.0))
-    _blend(volume, parts.box, parts.core, 12.0)
+    level = 225.0 if biology.positive("enhancement") else 75.0
+    _blend(volume, parts.box, parts.body, _solid(parts, biology, level, 62.0))
+    _blend(volume, parts.box, parts.core, -15.0)
     bright = 330.0 * cue_amplitude(biology)
     for speck in shape.specks:
         centre = tuple(c + shape.radius_mm * float(o) for c, o in zip(shape.centre, speck, strict=True))
