@@ -1,0 +1,341 @@
+"""The rules a claim must pass once every token has its support. Each returns a Finding, or None when it passes.
+
+A rule knows the statement and the views of the cited evidence; nothing else. Order of the rules is in RULES: the
+first finding is the verdict's reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from assistant.claim import Verdict
+from assistant.grounding_evidence import EvidenceView, pole_of
+from assistant.grounding_statement import Bound, Statement, is_approximate
+from assistant.grounding_vocabulary import FIELD_CUES, FRAMES
+from assistant.grounding_words import CAUSAL, NEGATIONS
+from assistant.normalise import TokenKind, word_key
+
+_KIND_NAMES = {
+    TokenKind.DRUG: "the drug", TokenKind.GENE: "the gene", TokenKind.FUSION: "the fusion", TokenKind.VARIANT: "the variant",
+    TokenKind.STAGE: "the", TokenKind.DATE: "the date", TokenKind.NUMBER: "the value", TokenKind.CODE: "the reference",
+}  # fmt: skip
+_ALTERATIONS = (TokenKind.GENE, TokenKind.VARIANT, TokenKind.FUSION)
+_INN = re.compile(
+    r"(?:mab|nib|ciclib|parib|limus|platin|taxel|rubicin|zomib|degib|tinib|stat|lisib|rafenib|sertib|mycin|tecan|fosfamide)$"
+)
+_MIN_ORDER, _MIN_COVERAGE, _MIN_STRETCH, _MIN_STRETCH_COVERAGE = 0.6, 0.4, 4, 0.6
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Why a claim does not stand."""
+
+    verdict: Verdict
+    reason: str
+
+
+def _unsupported(reason: str) -> Finding:
+    return Finding(Verdict.UNSUPPORTED, reason)
+
+
+def _contradicted(reason: str) -> Finding:
+    return Finding(Verdict.CONTRADICTED, reason)
+
+
+def every_token_supported(statement: Statement) -> Finding | None:
+    """Each drug, gene, variant, stage, number, date and content word stands in a cited evidence."""
+    missing = [b for b in statement.bound if not b.support]
+    if not missing:
+        return None
+    for token in missing:
+        if token.pole is not None and any(v.opposes(token.pole) for v in statement.views.values()):
+            return _contradicted(_opposed(token, statement))
+        if token.token.key in NEGATIONS:
+            return _negation(token, statement)
+    first = missing[0]
+    return _unsupported(f"states {_named(first)}, which the cited evidence does not hold")
+
+
+def _named(bound: Bound) -> str:
+    surface = bound.token.surface
+    if bound.token.kind is TokenKind.WORD and _INN.search(surface.lower()):
+        return f"the drug {surface!r} (unknown to the drug list)"
+    kind = _KIND_NAMES.get(bound.token.kind)
+    return f"{kind} {surface!r}" if kind else repr(surface)
+
+
+def _opposed(bound: Bound, statement: Statement) -> str:
+    other = next(i for i, v in statement.views.items() if bound.pole is not None and v.opposes(bound.pole))
+    negated = "a negated " if pole_of(bound.token) != bound.pole else ""
+    return f"says {negated}{bound.token.surface!r}, but {other} states the opposite: {statement.views[other].item.text}"
+
+
+def _negation(bound: Bound, statement: Statement) -> Finding:
+    scope = {t.key for t in statement.tokens[bound.index + 1 : bound.index + 9]}
+    for evidence_id, held in statement.views.items():
+        if scope & (held.plain - held.negated) & held.keys:
+            return _contradicted(f"negates with {bound.token.surface!r} what {evidence_id} states")
+    return _unsupported(f"negates with {bound.token.surface!r} what the cited evidence does not deny")
+
+
+def clauses_keep_to_their_evidence(statement: Statement) -> Finding | None:
+    """Inside a clause one evidence holds everything; a clause without a subject goes on with its neighbour's."""
+    chosen = _clause_evidence(statement)
+    for number in statement.segments:
+        tokens = statement.segment(number)
+        if not tokens:
+            continue
+        if not chosen[number]:
+            return _mixed(tokens, statement)
+    filled = [n for n in statement.segments if statement.segment(n)]
+    for place, number in enumerate(filled):
+        tokens = statement.segment(number)
+        if place == 0:
+            has_subject = any(b.is_subject for b in tokens)
+            if not has_subject and len(filled) > 1 and not chosen[number] & chosen[filled[1]]:
+                return _unsupported(f"{_named(tokens[0])} does not belong to what follows it; one fact per sentence")
+            continue
+        before = chosen[filled[place - 1]]
+        if chosen[number] & before:
+            continue
+        if not any(b.is_subject and not b.support & before for b in tokens):
+            return _unsupported(f"{_named(tokens[0])} does not belong to what it follows; one fact per sentence")
+    return None
+
+
+def _clause_evidence(statement: Statement) -> dict[int, frozenset[str]]:
+    chosen: dict[int, frozenset[str]] = {}
+    for number in statement.segments:
+        tokens = statement.segment(number)
+        common = frozenset(statement.views)
+        for bound in tokens:
+            common &= bound.support
+        if not common and _image_description(tokens, statement):
+            common = frozenset().union(*(b.support for b in tokens))
+        chosen[number] = common
+    return chosen
+
+
+def _image_description(tokens: Sequence[Bound], statement: Statement) -> bool:
+    """ "A 38 mm spiculated lesion": image evidence may share a clause when each word names its own attribute."""
+    ids = frozenset().union(*(b.support for b in tokens))
+    if any(statement.views[i].item.type not in ("lesion", "appearance") for i in ids):
+        return False
+    return all(b.pole is None or b.is_subject for b in tokens)
+
+
+def _mixed(tokens: Sequence[Bound], statement: Statement) -> Finding:
+    plain = [b for b in tokens if b.pole is None]
+    common = frozenset(statement.views)
+    for bound in plain:
+        common &= bound.support
+    for bound in tokens:
+        if bound.pole is not None and plain and any(statement.views[i].opposes(bound.pole) for i in common):
+            return _contradicted(_opposed_in(bound, common, statement))
+    return _unsupported("joins values of different evidence into one statement that none of them holds")
+
+
+def _opposed_in(bound: Bound, ids: frozenset[str], statement: Statement) -> str:
+    other = next(i for i in sorted(ids) if bound.pole and statement.views[i].opposes(bound.pole))
+    return f"says {bound.token.surface!r}, but {other} states otherwise: {statement.views[other].item.text}"
+
+
+def every_citation_used(statement: Statement) -> Finding | None:
+    """A cited id holds something the claim says that is the evidence's own, not only words of its type."""
+    for evidence_id, held in statement.views.items():
+        own = held.keys.union(*held.field_keys.values())
+        used = any(
+            evidence_id in b.support and (b.token.kind is not TokenKind.WORD or b.pole or b.token.key in own)
+            for b in statement.bound
+        )
+        if not used:
+            return _unsupported(f"cites {evidence_id}, which holds nothing that the claim says")
+    return None
+
+
+def states_a_value(statement: Statement) -> Finding | None:
+    """At least one token is a value of a field of the cited evidence."""
+    values = {k for v in statement.views.values() for keys in v.field_keys.values() for k in keys}
+    if any(b.token.key in values or b.pole or b.token.kind is not TokenKind.WORD for b in statement.bound):
+        return None
+    return _unsupported("states no value that the cited evidence holds")
+
+
+def numbers_fit_their_names(statement: Statement) -> Finding | None:
+    """ "short axis 38 mm" fails when 38 mm is the longest diameter: the nearest field name decides."""
+    chosen = _clause_evidence(statement)
+    for bound in statement.bound:
+        if bound.token.number is None:
+            continue
+        for evidence_id in bound.support & chosen[bound.segment]:
+            finding = _number_fits(bound, statement, statement.views[evidence_id])
+            if finding:
+                return finding
+    return None
+
+
+def _number_fits(bound: Bound, statement: Statement, held: EvidenceView) -> Finding | None:
+    number = bound.token.number
+    cues = FIELD_CUES.get(held.item.type)
+    if number is None or cues is None:
+        return None
+    approximate = is_approximate(statement.tokens, bound.index)
+    fields = {f for f in held.number_fields(number, approximate=approximate) if f}
+    if not fields:
+        return None
+    unit = {n.unit for n, f in held.numbers if f in fields}
+    rivals = {f for n, f in held.numbers if f in cues and n.unit in unit}
+    near = _nearest_cue(bound, statement, {f: cues[f] for f in rivals if f})
+    if near is None:
+        if held.item.type == "survival" and all(f.startswith(("survival", "interval")) for f in fields):
+            return _unsupported(f"states {bound.token.surface!r} without saying at how many months")
+        return None
+    if not near & fields:
+        return _unsupported(
+            f"gives {bound.token.surface!r} as {' or '.join(sorted(near)).replace('_', ' ')}; "
+            f"{held.item.id} holds it as {' or '.join(sorted(fields)).replace('_', ' ')}"
+        )
+    return None
+
+
+def _nearest_cue(bound: Bound, statement: Statement, cues: dict[str, tuple[str, ...]]) -> set[str] | None:
+    """Fields named nearest to the number: in its clause, else in the clauses before, else after."""
+    places = [
+        (i, field)
+        for i, token in enumerate(statement.tokens)
+        for field, words in cues.items()
+        if i != bound.index and token.key in {word_key(w) if ":" not in w else w for w in words}
+    ]
+    keys = {statement.tokens[i].key for i, _ in places if statement.segment_of[i] == bound.segment}
+    if "short" in keys:
+        places = [(i, f) for i, f in places if statement.tokens[i].key != "diameter"]
+    for group in (
+        [p for p in places if statement.segment_of[p[0]] == bound.segment],
+        [p for p in places if statement.segment_of[p[0]] < bound.segment],
+        [p for p in places if statement.segment_of[p[0]] > bound.segment],
+    ):
+        if group:
+            best = min(abs(i - bound.index) for i, _ in group)
+            return {f for i, f in group if abs(i - bound.index) == best}
+    return None
+
+
+def denials_are_kept(statement: Statement) -> Finding | None:
+    """What free text only says under a negation is not stated without one."""
+    if statement.found.cues:
+        return None
+    for evidence_id, held in statement.views.items():
+        if held.item.type not in ("passage", "note", "conflict", "therapy"):
+            continue
+        only_denied = held.negated - held.plain - held.type_words - held.field_keys.get("drug", frozenset())
+        for bound in statement.bound:
+            if bound.token.key in only_denied and bound.support <= {evidence_id}:
+                return _contradicted(f"leaves out the negation under which {evidence_id} says {bound.token.surface!r}")
+    return None
+
+
+def free_text_keeps_its_order(statement: Statement) -> Finding | None:
+    """A paraphrase of a sentence keeps its subjects and objects in place and covers enough of it."""
+    for evidence_id, held in statement.views.items():
+        if not held.free_text:
+            continue
+        fields = {k for name, keys in held.field_keys.items() if name not in ("statement", "quote") for k in keys}
+        said = [
+            b.token.key for b in statement.bound
+            if b.support == {evidence_id} or (held.item.type != "therapy" and evidence_id in b.support)
+        ]  # fmt: skip
+        words = [k for k in said if k in held.free_text]
+        beyond = [k for k in words if k not in fields and k not in held.type_words]
+        if held.item.type == "therapy" and len(beyond) < 2:
+            continue
+        if not words or (held.item.type != "therapy" and not beyond):
+            continue
+        if not _drugs_in_order(words, held.free_text):
+            return _unsupported(f"names the drugs in another order than {evidence_id}, which changes who did better")
+        if _common_length(words, held.free_text) < _MIN_ORDER * len(words):
+            return _unsupported(f"rearranges the sentence of {evidence_id} into another statement")
+        if held.item.type != "therapy" and not _covers(words, held.free_text):
+            return _unsupported(f"takes too few words from {evidence_id} to keep what it says")
+    return None
+
+
+def _drugs_in_order(words: Sequence[str], text: Sequence[str]) -> bool:
+    for prefix in ("drug:", "number:"):
+        said = [w for w in words if w.startswith(prefix)]
+        held = iter([w for w in text if w.startswith(prefix)])
+        if not all(w in held for w in dict.fromkeys(said)):
+            return False
+    return True
+
+
+def _covers(words: Sequence[str], text: Sequence[str]) -> bool:
+    """Enough of the whole text, or nearly all of one stretch of it."""
+    if len(set(words)) / len(set(text)) >= _MIN_COVERAGE:
+        return True
+    places = [i for i, key in enumerate(text) if key in words]
+    stretch = set(text[places[0] : places[-1] + 1])
+    best = max(
+        (len(set(words) & set(text[a : b + 1])) / len(set(text[a : b + 1])) for a in places for b in places
+         if len(set(words) & set(text[a : b + 1])) == len(set(words) & stretch) >= _MIN_STRETCH), default=0.0,
+    )  # fmt: skip
+    return best >= _MIN_STRETCH_COVERAGE
+
+
+def _common_length(first: Sequence[str], second: Sequence[str]) -> int:
+    """Length of the longest common subsequence."""
+    row = [0] * (len(second) + 1)
+    for a in first:
+        previous = 0
+        for j, b in enumerate(second, start=1):
+            kept = row[j]
+            row[j] = previous + 1 if a == b else max(row[j], row[j - 1])
+            previous = kept
+    return row[-1]
+
+
+def framed(statement: Statement) -> Finding | None:
+    """A prediction is said to be predicted, another patient's course to be another's, a note to be a note."""
+    chosen = _clause_evidence(statement)
+    only = [chosen[n] for n in statement.segments if statement.segment(n)]
+    for evidence_id, held in statement.views.items():
+        words, reason = FRAMES.get(held.item.type, (frozenset(), ""))
+        if words and not {word_key(w) for w in words} & statement.keys and any(evidence_id in ids for ids in only):
+            return _unsupported(f"{reason} ({evidence_id})")
+    return None
+
+
+def causes_stand_in_the_evidence(statement: Statement) -> Finding | None:
+    """After "because", only the recorded reason of an exclusion or an absence may follow."""
+    causal = {word_key(w) for w in CAUSAL}
+    place = next((i for i, t in enumerate(statement.tokens) if t.key in causal), None)
+    if place is None:
+        return None
+    if all(statement.tokens[place].key in v.free_text and v.item.type != "therapy" for v in statement.views.values()):
+        return None
+    for bound in statement.bound:
+        if bound.index <= place:
+            continue
+        reasons = [
+            v.field_keys.get(name, frozenset()) | v.type_words
+            for v in statement.views.values()
+            for name in (("status",) if v.item.type == "therapy" and v.holds_pole(("offer", 1)) else ("reason",))
+        ]
+        if not any(bound.token.key in keys for keys in reasons):
+            return _unsupported(f"gives {bound.token.surface!r} as a cause, which the cited evidence does not")
+    return None
+
+
+RULES: tuple[Callable[[Statement], Finding | None], ...] = (
+    every_token_supported,
+    states_a_value,
+    clauses_keep_to_their_evidence,
+    every_citation_used,
+    numbers_fit_their_names,
+    denials_are_kept,
+    free_text_keeps_its_order,
+    framed,
+    causes_stand_in_the_evidence,
+)
+ALTERATION_KINDS = _ALTERATIONS

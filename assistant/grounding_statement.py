@@ -1,0 +1,146 @@
+"""A claim as tokens with their support: which cited evidence holds each token, and in which clause it stands.
+
+Rules over it live in grounding_rules.py. Not known here: verdicts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from assistant.grounding_evidence import NEUTRAL_KEYS, Directions, EvidenceView, Pole, directions
+from assistant.grounding_words import (
+    APPROXIMATE,
+    JOINS,
+    KEYED_GROUPS,
+    NEGATIONS,
+    OWN_SUBJECT_GROUPS,
+    PRONOUNS,
+    STATUS_WORDS,
+)
+from assistant.normalise import Token, TokenKind, tokenise, word_key
+
+APPROXIMATE_KEYS = frozenset(word_key(w) for w in APPROXIMATE)
+_SUBJECT_KINDS = (TokenKind.GENE, TokenKind.DRUG, TokenKind.FUSION, TokenKind.STAGE, TokenKind.CODE)
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A token that needs support. ``support`` : cited ids that hold it; ``pole`` : its effective direction."""
+
+    index: int
+    token: Token
+    segment: int
+    support: frozenset[str]
+    pole: Pole | None
+
+    @property
+    def is_subject(self) -> bool:
+        """Whether the token says by itself what the clause is about."""
+        if self.pole is not None:
+            return self.pole[0] in OWN_SUBJECT_GROUPS
+        return self.token.kind in _SUBJECT_KINDS or self.token.kind is TokenKind.WORD
+
+
+@dataclass(frozen=True)
+class Statement:
+    """tokens : all tokens; bound : those that need support, in order; segments : how many clauses there are."""
+
+    tokens: tuple[Token, ...]
+    bound: tuple[Bound, ...]
+    found: Directions
+    segment_of: tuple[int, ...]
+    views: Mapping[str, EvidenceView]
+
+    def segment(self, number: int) -> tuple[Bound, ...]:
+        """The bound tokens of one clause."""
+        return tuple(b for b in self.bound if b.segment == number)
+
+    @property
+    def segments(self) -> range:
+        """Clause numbers."""
+        return range(max(self.segment_of, default=0) + 1)
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """Keys of every token."""
+        return frozenset(t.key for t in self.tokens)
+
+
+def read_statement(text: str, views: Mapping[str, EvidenceView]) -> Statement:
+    """Tokenise a filled claim and find the support of each token among ``views``."""
+    tokens = tokenise(text)
+    found = directions(tokens)
+    segment_of = _segments(tokens)
+    bound = tuple(
+        Bound(i, t, segment_of[i], _support(t, found.poles.get(i), tokens, i, views), found.poles.get(i))
+        for i, t in enumerate(tokens)
+        if _needs_support(t, found.poles.get(i), found, i)
+    )
+    return Statement(tokens, bound, found, segment_of, views)
+
+
+def _segments(tokens: Sequence[Token]) -> tuple[int, ...]:
+    number, out = 0, []
+    for token in tokens:
+        if token.kind is TokenKind.BREAK or token.key in JOINS:
+            number += 1
+        out.append(number)
+    return tuple(out)
+
+
+def _needs_support(token: Token, pole: Pole | None, found: Directions, index: int) -> bool:
+    if token.kind is TokenKind.BREAK or token.key in APPROXIMATE_KEYS:
+        return False
+    if token.key in NEGATIONS:
+        return index in found.open_cues
+    if token.kind is TokenKind.WORD and token.surface.lower() in PRONOUNS:
+        return False
+    return pole is not None or token.key not in NEUTRAL_KEYS
+
+
+def _support(
+    token: Token, pole: Pole | None, tokens: Sequence[Token], index: int, views: Mapping[str, EvidenceView]
+) -> frozenset[str]:
+    return frozenset(i for i, v in views.items() if _holds(token, pole, tokens, index, v))
+
+
+def _holds(token: Token, pole: Pole | None, tokens: Sequence[Token], index: int, view: EvidenceView) -> bool:
+    if token.kind is TokenKind.NUMBER:
+        return _holds_number(token, tokens, index, view)
+    if token.kind is TokenKind.DATE:
+        return any(k.startswith(token.key) for k in view.keys if k.startswith("date:"))
+    if token.key in NEGATIONS:
+        return _holds_negation(tokens, index, view)
+    if pole is not None:
+        if pole[0] in KEYED_GROUPS and token.key not in view.keys:
+            named_by_status = view.item.type == "therapy" and token.surface.lower() in STATUS_WORDS
+            if not named_by_status and not (pole == ("offer", 1) and view.holds_pole(pole)):
+                return False
+        return view.holds_pole(pole)
+    if token.kind is TokenKind.WORD:
+        return view.holds_word(token)
+    return token.key in view.keys
+
+
+def _holds_number(token: Token, tokens: Sequence[Token], index: int, view: EvidenceView) -> bool:
+    assert token.number is not None  # a NUMBER token has one
+    if view.number_fields(token.number, approximate=is_approximate(tokens, index)):
+        return True
+    if token.number.unit is None and token.number.decimals == 0 and 1900 <= token.number.value <= 2100:
+        return any(k.startswith(f"date:{token.surface}-") for k in view.keys)
+    if token.number.unit is None and view.item.type == "demographics":
+        return any(held.value == token.number.value * 12 for held, _ in view.numbers)
+    return False
+
+
+def _holds_negation(tokens: Sequence[Token], index: int, view: EvidenceView) -> bool:
+    scope = {t.key for t in tokens[index + 1 : index + 9] if t.kind is not TokenKind.BREAK} - NEUTRAL_KEYS
+    if ("presence", 1) in view.field_poles and scope & (view.keys - view.type_words):
+        return True
+    return bool(scope & view.negated) and not (scope & (view.plain - view.negated) - view.type_words)
+
+
+def is_approximate(tokens: Sequence[Token], index: int) -> bool:
+    """Whether the number at ``index`` is said to be rounded ("about 12 mL")."""
+    return any(t.key in APPROXIMATE_KEYS for t in tokens[max(0, index - 2) : index])

@@ -1,0 +1,206 @@
+"""Rules of single evidence types: therapy rows, appearance, explanations, and who a sentence is about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from assistant.claim import Verdict
+from assistant.evidence import Ledger
+from assistant.grounding_evidence import EvidenceView
+from assistant.grounding_rules import ALTERATION_KINDS, Finding
+from assistant.grounding_statement import Bound, Statement
+from assistant.grounding_words import PRONOUNS
+from assistant.normalise import TokenKind, tokenise, word_key
+
+
+def _word_keys(text: str) -> frozenset[str]:
+    return frozenset(word_key(w) for w in text.split())
+
+
+_PATIENT = _word_keys("patient female male tumour lesion")
+_HAS = _word_keys("has had is was shows showed have are were presents been")
+_ASIDE = _word_keys(
+    "weigh contraindications contraindication contraindicated interaction superseded compared "
+    "versus over after caution against than"
+)  # fmt: skip
+_TOP = _word_keys("most top largest main mostly dominant strongest dominates driven driver drives")
+
+
+def _unsupported(reason: str) -> Finding:
+    return Finding(Verdict.UNSUPPORTED, reason)
+
+
+def _contradicted(reason: str) -> Finding:
+    return Finding(Verdict.CONTRADICTED, reason)
+
+
+def _therapies(statement: Statement) -> dict[str, EvidenceView]:
+    return {i: v for i, v in statement.views.items() if v.item.type == "therapy"}
+
+
+def therapy_is_named(statement: Statement) -> Finding | None:
+    """Every drug of a cited row is named, and no other drug is offered with its citation."""
+    rows = _therapies(statement)
+    named = {b.token.key for b in statement.bound if b.token.kind is TokenKind.DRUG}
+    for evidence_id, held in rows.items():
+        drugs = {k for k in held.field_keys.get("drug", ()) if k not in ("op:+",)}
+        said = named | statement.keys
+        if not drugs <= said:
+            missing = ", ".join(sorted(k.removeprefix("drug:") for k in drugs - said))
+            return _unsupported(f"cites {evidence_id} without naming its drug ({missing})")
+    own = {k for v in rows.values() for k in v.field_keys.get("drug", ())}
+    for bound in statement.bound:
+        if not rows or bound.token.kind is not TokenKind.DRUG or bound.token.key in own:
+            continue
+        if not bound.support & set(rows):
+            continue
+        offered = any(b.pole and b.pole[0] in ("offer", "response") for b in statement.segment(bound.segment))
+        aside = any(t.key in _ASIDE for t in statement.tokens[: bound.index])
+        if (offered and not aside) or not aside:
+            return _unsupported(f"offers {bound.token.surface!r}, which is not the drug of the cited row")
+    return None
+
+
+def therapy_status_is_kept(statement: Statement) -> Finding | None:
+    """An excluded or resistant row is said to be so."""
+    for evidence_id, held in _therapies(statement).items():
+        if not held.holds_pole(("offer", 1)):
+            continue
+        refusals = [
+            b for b in statement.bound if b.pole in (("offer", 1), ("response", 1)) and evidence_id in b.support
+        ]
+        if not refusals:
+            return _unsupported(f"does not say that {evidence_id} is {held.item.fields['status'].display}")
+    return None
+
+
+def therapy_matches_its_biomarker(statement: Statement) -> Finding | None:
+    """With a therapy cited, every alteration named is one that its row holds."""
+    rows = set(_therapies(statement))
+    if not rows:
+        return None
+    for bound in statement.bound:
+        alteration = bound.token.kind in ALTERATION_KINDS or (bound.pole is not None and bound.pole[0] == "copies")
+        if alteration and not bound.support & rows:
+            return _unsupported(f"joins {bound.token.surface!r} to a therapy whose row does not hold it")
+    return None
+
+
+def guideline_is_not_the_patient(statement: Statement) -> Finding | None:
+    """What a guideline or a row says of patients in general is not stated of this patient."""
+    if any(v.item.kind.value != "G" for v in statement.views.values()) or not statement.views:
+        return None
+    offered = any(b.pole and b.pole[0] == "offer" for b in statement.bound)
+    for index, token in enumerate(statement.tokens[:-1]):
+        if token.key in _PATIENT and statement.tokens[index + 1].key in _HAS and not offered:
+            return _unsupported("states of this patient what the cited evidence says of a group")
+        if token.surface.lower() in PRONOUNS:
+            return _unsupported("states of this patient what the cited evidence says of a group")
+    return None
+
+
+def appearance_is_stated_as_read(statement: Statement) -> Finding | None:
+    """ "with necrosis" states presence even without the word: the attribute's plain mention has a direction."""
+    for evidence_id, held in statement.views.items():
+        if held.item.type != "appearance" or not any(g == "presence" for g, _ in held.field_poles):
+            continue
+        attribute = held.field_keys.get("attribute", frozenset())
+        mentions = [b for b in statement.bound if b.token.key in attribute]
+        for mention in mentions:
+            around = statement.segment(mention.segment)
+            if any(b.pole is not None and b.pole[0] == "presence" for b in around):
+                continue
+            denied = any(mention.index in scope for _, scope in statement.found.cues)
+            stated = ("presence", 1 if denied else 0)
+            if not held.holds_pole(stated):
+                finding = held.item.fields["finding"].display
+                return _contradicted(f"states {mention.token.surface!r} as {'absent' if denied else 'present'}; "
+                                     f"{evidence_id} reads it as {finding}")  # fmt: skip
+    return None
+
+
+def explanation_pairs_are_kept(statement: Statement) -> Finding | None:
+    """A share belongs to its modality, a gene to its direction."""
+    for evidence_id, held in statement.views.items():
+        if held.item.type == "contribution" and (finding := _shares(statement, evidence_id, held)):
+            return finding
+        if held.item.type == "gene_attribution" and (finding := _genes(statement, evidence_id, held)):
+            return finding
+    return None
+
+
+def _shares(statement: Statement, evidence_id: str, held: EvidenceView) -> Finding | None:
+    shares = held.item.fields["shares"].value if "shares" in held.item.fields else ()
+    pairs: dict[str, set[str]] = {}
+    for item in shares if isinstance(shares, tuple) else ():
+        tokens = tokenise(item)
+        for token in tokens:
+            if token.number:
+                pairs.setdefault(token.key, set()).update(t.key for t in tokens if not t.number)
+    names = set().union(*pairs.values()) if pairs else set()
+    top = held.field_keys.get("top_modality", frozenset())
+    last: str | None = None
+    for number in statement.segments:
+        tokens = statement.segment(number)
+        here = [b for b in tokens if b.token.key in names]
+        leading = any(b.token.key in _TOP or (b.pole and b.pole[0] in ("level", "rank")) for b in tokens)
+        if leading and here and not any(b.token.key in top for b in here):
+            return _unsupported(
+                f"gives {here[0].token.surface!r} the place that {evidence_id} gives to another modality"
+            )
+        for bound in tokens:
+            if bound.token.number is None or bound.token.key not in pairs:
+                continue
+            nearest = min(here, key=lambda b, i=bound.index: abs(b.index - i)).token.key if here else last
+            if nearest is not None and nearest not in pairs[bound.token.key]:
+                return _unsupported(f"gives {nearest!r} the share of another modality in {evidence_id}")
+        last = here[-1].token.key if here else last
+    return None
+
+
+def _genes(statement: Statement, evidence_id: str, held: EvidenceView) -> Finding | None:
+    levels = [b for b in statement.bound if b.pole is not None and b.pole[0] == "level"]
+    for gene in (b for b in statement.bound if b.token.kind is TokenKind.GENE):
+        pole = _pole_for(gene, levels)
+        if pole is None:
+            continue
+        field = "genes_raising" if pole == 0 else "genes_lowering"
+        if gene.token.key not in held.field_keys.get(field, frozenset()):
+            return _contradicted(f"gives {gene.token.surface!r} a direction that {evidence_id} does not")
+    return None
+
+
+def _pole_for(gene: Bound, levels: list[Bound]) -> int | None:
+    same = [b for b in levels if b.segment == gene.segment]
+    before = [b for b in levels if b.segment < gene.segment]
+    after = [b for b in levels if b.segment > gene.segment]
+    listed_first = bool(levels) and bool(before)
+    chosen = same or (before[-1:] if listed_first else []) or after[:1]
+    return chosen[0].pole[1] if chosen and chosen[0].pole else None
+
+
+TYPE_RULES: tuple[Callable[[Statement], Finding | None], ...] = (
+    therapy_is_named,
+    therapy_matches_its_biomarker,
+    therapy_status_is_kept,
+    guideline_is_not_the_patient,
+    appearance_is_stated_as_read,
+    explanation_pairs_are_kept,
+)
+
+
+def pronouns_fit(statement: Statement, ledger: Ledger) -> Finding | None:
+    """ "She" and "his" agree with the recorded sex."""
+    sexes = {str(e.fields["sex"].value).lower() for e in ledger.of_type("demographics") if "sex" in e.fields}
+    for token in statement.tokens:
+        sex = PRONOUNS.get(token.surface.lower())
+        if sex is None or sex in sexes:
+            continue
+        if sexes:
+            return _contradicted(f"says {token.surface!r}; the record says {', '.join(sorted(sexes))}")
+        return _unsupported(f"says {token.surface!r}; the record holds no sex")
+    return None
+
+
+Rule = Callable[[Statement], Finding | None]
+AllRules = Mapping[str, Rule]

@@ -1,0 +1,147 @@
+# ruff: noqa: E501
+"""The closed vocabulary of claims: neutral words, words of each evidence type, names of numbers, frames.
+
+Widen a list here only with words that cannot change a fact. Not known here: directions and units (grounding_words.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+NEUTRAL = _words("""
+a an the of in on at for with and or by to from as is are was were be been being has have had having
+this that these those which who whose it its there here also both each all per via than then so does
+do did can could may might would found seen detected identified observed evident visible harbours
+harbors carries carry shown noted show shows showed reveals reveal revealed demonstrates
+demonstrated demonstrate displays display displayed exhibits exhibit measures measured measuring
+measure measurement measurements reported reports report documented documents recorded records
+record described describes listed lists named given giving gives give noting notes states state
+stated stating says say indicates indicate indicating according based using used use current
+currently case cases evidence data value values result results finding findings information details
+detail feature features status level type presents presenting presented case-level corresponds
+corresponding total overall respectively namely i.e e.g because among between about approximately
+around roughly nearly circa while whereas but although though plus alongside
+""") - {"because", "respectively", "than", "so", "give", "given", "giving", "gives"}  # fmt: skip
+"""Words that state nothing by themselves. "than", "because", "so" and "respectively" are left out on purpose: they
+join facts into comparisons and causes that no single piece of evidence holds. "give" is a treatment action."""
+
+PATIENT_WORDS = _words("patient she he her his him tumour lesion mass cancer disease")
+"""The patient and the tumour: allowed where evidence is about this patient."""
+
+TYPE_WORDS: Mapping[str, str] = {
+    "demographics": "age old sex year aged gender",
+    "diagnosis": "diagnosis disease cancer stage grade histology type primary dated date made edition tnm classified "
+                 "oncotree code staged graded established on subtype",
+    "performance": "performance status score ecog",
+    "treatment": "treatment therapy treated received given started line prior previous previously response "
+                 "drug regimen on with commenced since began followed was after first",
+    "medication": "medication drug medicine current currently takes taking take on concomitant also other",
+    "lab": "laboratory lab blood test level value measured on dated latest most recent date result",
+    "note": "note document letter written states dated clinician records report text quoted quote from the said "
+            "reads according",
+    "absent": "available missing data modality reason would could change inform answer test plan file files provided "
+              "supplied performed done needed obtained obtain resolve clarify settle unknown affect help because "
+              "since as lacks gap decide decision decisions clear folder alter influence was were tested reported "
+              "document question information not been assessed included",
+    "conflict": "disagree disagreement conflict contradict contradiction differ discrepancy discordant inconsistent whereas "
+                "but while note record versus however review needs resolve resolved clarified clarification by",
+    "series": "series imaging scan scans image images study studies acquired dated date performed slices slice spacing "
+              "examination available obtained taken resolution voxel consists contains includes comprises and modality on",
+    "lesion": "lesion tumour mass volume long longest axial diameter short axis size mean maximum intensity slice axis "
+              "dimension extent key image imaging on scan largest axially series uptake suvmax maximum suvmean "
+              "measuring across hounsfield suv suvmean visible reaching occupies ct pet mr fdg",
+    "appearance": "imaging image images appears appearance look looks lesion tumour mass read reads model network "
+                  "probability appear attribute characterised rated assessed classified "
+                  "predict likely suggests suggest ct pet mr fdg scan estimate radiological radiologically confidence",
+    "variant": "variant mutation mutated mutant alteration altered change sequencing molecular gene genomic "
+               "dna reads allele fraction depth read protein harbour harbouring carry "
+               "detected tumour at next generation supported panel frequency positive",
+    "copy_number": "copy number copies gene change alteration log2 ratio call called genomic dna molecular "
+                   "sequencing",
+    "fusion": "fusion gene rearrangement transcript partner between partners molecular involving joins rna",
+    "biomarker": "biomarker expression score level tumour proportion tested measured marker "
+                 "staining burden",
+    "expression_profile": "expression profile gene transcriptomic rna tumour model network read reads probability "
+                          "signature shows molecular predict likely suggests suggest estimate confidence",
+    "pathway": "pathway activity score expression gene signalling",
+    "survival": "survival predict model estimate risk group probability expected percentile cohort reference month year "
+                "interval confidence ci range between overall at outcome compare relative rank ranks "
+                "place places placed score falls lies input reliable out distribution relative death project "
+                "fusion multimodal multi modality category corresponding predictor",
+    "molecular_prediction": "predict model probability imaging image alone estimate likely suggests suggest from gene "
+                            "status sequencing radiogenomic network based only compare the result non invasive noninvasive",
+    "cancer_type_prediction": "predict model cancer type probability classifier classify classified estimate record "
+                              "tumour likely suggests network diagnosis recorded",
+    "contribution": "contribute predict prediction survival model risk largest main mostly driven modality input share "
+                    "weight followed influence drive driver drives top dominant accounts strongest longest explain explanation",
+    "gene_attribution": "gene predict prediction survival model risk integrated gradients explanation attribution most "
+                        "top driven driver contribute strongest expression push pushes explain error completeness "
+                        "completenes longest",
+    "heatmap": "heat map heatmap attention explanation weight lesion inside image prediction predict model grad cam gradcam "
+               "overlap overlaps lies falls deletion test focuses focus segmentation outline within saliency tumour "
+               "attribution network activation concentrated",
+    "similar_case": "similar case neighbour cohort reference shared share shares synthetic similarity followup followed outcome month "
+                    "resembles patient closest comparable nearest most match matching after retrieved in common last at who",
+    "similar_summary": "similar case neighbour cohort reference synthetic survival median estimate alive month year "
+                       "closest comparable nearest most retrieved at outcome outcomes patient kaplan meier in matching",
+    "passage": "guideline guidance guidelines literature summary evidence published publication according advise source patients",
+    "therapy": "therapy treatment drug option options biomarker level evidence supported support supports trial approval matched match "
+               "status tier line associated predicts predict expected direction row structured patients according "
+               "knowledge base off label caution setting context listed remains available considered consider "
+               "may be was because reason owing due contraindications contraindication contraindicated weigh weighed against "
+               "note flagged since as relevant before prior targeted patient graded rated gene carrying alteration altered "
+               "mutation mutated mutant tumour cancer",
+}  # fmt: skip
+"""Evidence type -> words that may be said about it beside its own; none of them carries a value."""
+
+FIELD_CUES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "lesion": {
+        "volume": ("volume",), "longest_diameter": ("longest", "long", "diameter"), "short_axis": ("short",),
+        "mean_intensity": ("mean", "suvmean"), "max_intensity": ("maximum", "suvmax"), "slice": ("slice",),
+    },
+    "survival": {
+        "percentile": ("percentile",), "survival_12m": ("number:12:month",), "interval_12m": ("number:12:month",),
+        "survival_24m": ("number:24:month",), "interval_24m": ("number:24:month",),
+    },
+    "variant": {"allele_fraction": ("allele", "fraction"), "depth": ("depth", "read", "reads")},
+    "copy_number": {"log2_ratio": ("log2", "ratio")},
+    "similar_summary": {
+        "count": ("case", "similar", "synthetic"), "median_survival": ("median",),
+        "alive_24m": ("alive", "number:24:month"),
+    },
+    "similar_case": {"similarity": ("similarity",), "followup": ("followup",)},
+    "series": {"slices": ("slice", "slices"), "spacing": ("spacing",)},
+    "diagnosis": {"grade": ("grade",), "tnm_edition": ("ajcc", "edition", "uicc")},
+    "therapy": {"level": ("level", "tier"), "line": ("line",)},
+    "treatment": {"line": ("line",)},
+    "heatmap": {"overlap": ("inside", "overlap", "lesion"), "deletion_test": ("deletion",)},
+    "gene_attribution": {"completeness_error": ("error", "completenes", "completeness")},
+}  # fmt: skip
+"""Type -> field -> words that say which field a number belongs to; the nearest one in the clause decides."""
+
+FRAMES: Mapping[str, tuple[frozenset[str], str]] = {
+    "molecular_prediction": (_words("predict model probability estimate likely suggest network classifier"),
+                             "states a prediction as a fact; say that it is predicted"),
+    "cancer_type_prediction": (_words("predict model probability estimate likely suggest network classifier"),
+                               "states a prediction as a fact; say that it is predicted"),
+    "survival": (_words("predict model probability estimate expect project risk percentile input reliable"),
+                 "states a prediction as a fact; say that it is predicted"),
+    "similar_case": (_words("similar case neighbour cohort comparable nearest synthetic"),
+                     "does not say that this is another patient"),
+    "similar_summary": (_words("similar case neighbour cohort comparable nearest synthetic"),
+                        "does not say that these are other patients"),
+    "note": (_words("note document letter state said report record read according write written"),
+             "does not say that this stands in a note"),
+    "conflict": (_words("""
+disagree disagreement conflict contradict contradiction differ discrepancy discordant inconsistent
+"""),
+                 "states one side of a contradiction as a fact"),
+    "absent": (_words("no not missing absent without lack none unknown would could answer inform non never never"),
+               "does not say that this is missing"),
+}  # fmt: skip
+"""Type -> (word keys of which a claim must hold one, what is wrong otherwise)."""
