@@ -214,9 +214,8 @@ def _settings(llm: str | None, *, allow_remote: bool) -> Settings:
 
 
 def _check_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        found = "a file" if folder.exists() else "not there"
-        raise InputError(f"{folder} is {found}; give the folder that holds one patient's files.")
+    if not folder.exists():
+        raise InputError(f"{folder} is not there; give the folder (or zip) that holds one patient's files.")
 
 
 def _clear_demo_case(case: Path) -> None:
