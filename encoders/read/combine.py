@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 
 from encoders.patient import Diagnosis, Variant
+from encoders.read.genome_build import one_build
 from encoders.read.reading import Facts
 
 
@@ -70,9 +71,16 @@ def _without_source(item: object) -> object:
 def merge_variants(
     tables: Sequence[tuple[Variant, ...]], recorded: Sequence[Variant]
 ) -> tuple[tuple[Variant, ...] | None, tuple[str, ...]]:
-    """All tables' variants, each once, then those only the record names; None when nothing was sequenced."""
+    """All tables' variants, each once, then those only the record names; None when nothing was sequenced.
+
+    Raises
+    ------
+    InputError: tables in different genome builds.
+    """
     if not tables and not recorded:
         return None, ()
+    files = sorted({v.source.file for table in tables for v in table})
+    one_build((v.build for table in tables for v in table), ", ".join(files))
     kept: dict[tuple[object, ...], Variant] = {}
     repeated = 0
     for variant in (v for table in tables for v in table):

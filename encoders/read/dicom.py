@@ -80,8 +80,10 @@ def read_header(path: Path, name: str) -> DicomFile | None:
         raise _broken(name, error) from error
     if sop_class == DIRECTORY_CLASS or "DirectoryRecordSequence" in header:
         return None
-    if not sop_class:
-        raise _broken(name, "no SOP Class UID; the header is cut short or damaged")
+    if "SOPClassUID" not in header:
+        raise _broken(name, "no SOP Class UID in the data set; the header is cut short")
+    if header.SOPClassUID.name.endswith("Image Storage") and "Rows" not in header:
+        raise _broken(name, "an image without Rows and Columns; the header is cut short")
     return DicomFile(path, name, header)
 
 

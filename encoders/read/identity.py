@@ -69,7 +69,7 @@ def _groups(found: Sequence[FileIds]) -> list[list[FileIds]]:
         merged = (ids.union(*(g[0] for g in touching)), [f for g in touching for f in g[1]] + [file])
         groups = [g for g in groups if g not in touching]
         groups.append(merged)
-    return [files for _, files in groups]
+    return sorted((files for _, files in groups), key=lambda files: found.index(files[0]))
 
 
 def _check_samples(
