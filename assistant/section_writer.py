@@ -1,0 +1,166 @@
+"""One report section: ask the model, check every claim, retry once, ask for what is missing, quote what is left.
+
+What it guarantees whatever the model writes: only SUPPORTED claims are printed, nothing twice, every alteration and
+therapy row of the ledger is cited somewhere, every refused claim is kept with its reason.
+Not known here: what makes a claim true (grounding.py) or how a request is worded (prompt.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from assistant.claim import CheckedClaim, Claim, Verdict
+from assistant.evidence import Evidence, Ledger
+from assistant.grounding import check_claim
+from assistant.grounding_evidence import NEUTRAL_KEYS
+from assistant.llm.chat_model import ChatModel, ChatRequest, SoftTokensPart
+from assistant.normalise import TokenKind, tokenise
+from assistant.prompt import parse_claims, report_requests, retry_request
+from assistant.report import SECTION_TITLES, Section
+from assistant.sections import section_evidence
+
+PRINTED_CAP = 30
+"""Most claims one section prints."""
+
+CHECKED_CAP = 60
+"""Most claims of one section that are checked; a model that writes more is not worth reading."""
+
+RETRY_BUDGET, COVERAGE_BUDGET = 8, 6
+"""Extra requests one report may cost: to correct refused claims, and to ask for what was left out."""
+
+MUST_CITE = {"molecular": ("variant", "copy_number", "fusion"), "therapy": ("therapy",)}
+"""Section -> evidence types of which every member must be cited by a printed claim."""
+
+
+@dataclass(frozen=True)
+class _Answer:
+    request: ChatRequest
+    checked: tuple[CheckedClaim, ...]
+
+
+class SectionWriter:
+    """Writes the sections of one report in order; remembers what was said, refused and spent."""
+
+    def __init__(self, ledger: Ledger, llm: ChatModel, soft: Sequence[SoftTokensPart], *, seed: int = 0) -> None:
+        self._ledger = ledger
+        self._llm = llm
+        self._soft = tuple(soft)
+        self._seed = seed
+        self._said: set[frozenset[str]] = set()
+        self._cited: set[str] = set()
+        self._withheld: dict[tuple[str, Verdict], CheckedClaim] = {}
+        self._retries, self._extra = RETRY_BUDGET, COVERAGE_BUDGET
+        self._counts = {"written": 0, "supported": 0, "repeated": 0, "quoted": 0}
+
+    @property
+    def withheld(self) -> tuple[CheckedClaim, ...]:
+        """Every refused claim, each text once."""
+        return tuple(self._withheld.values())
+
+    @property
+    def raw_claims(self) -> dict[str, int]:
+        """written, supported : first-pass claims of the model; repeated, quoted : what the pipeline did beside."""
+        return dict(self._counts)
+
+    def write(self, section: str) -> Section:
+        """The finished section."""
+        evidence = section_evidence(self._ledger, section)
+        if not evidence:
+            return Section(section, SECTION_TITLES[section], (), "Nothing in the ledger belongs to this section.")
+        printed: list[CheckedClaim] = []
+        room = CHECKED_CAP
+        for request in report_requests(self._ledger, section, self._llm, self._soft, self._seed):
+            answer = self._ask(request, room, first_pass=True)
+            room -= len(answer.checked)
+            self._take(answer.checked, printed)
+            self._retry(answer, printed)
+        self._ask_for_missing(section, printed)
+        return self._finished(section, evidence, printed)
+
+    def _ask(self, request: ChatRequest, room: int, *, first_pass: bool = False) -> _Answer:
+        claims = parse_claims(self._llm.generate(request), self._llm.style)
+        checked = tuple(check_claim(c, self._ledger) for c in claims[: max(room, 0)])
+        for claim in claims[max(room, 0) :]:
+            self._withhold(_unread(claim))
+        if first_pass:
+            self._counts["written"] += len(claims)
+            self._counts["supported"] += sum(c.verdict is Verdict.SUPPORTED for c in checked)
+        return _Answer(request, checked)
+
+    def _retry(self, answer: _Answer, printed: list[CheckedClaim]) -> None:
+        refused = [c for c in answer.checked if c.verdict is not Verdict.SUPPORTED]
+        if not refused or self._retries <= 0:
+            return
+        self._retries -= 1
+        again = self._ask(retry_request(answer.request, refused, self._llm.style), CHECKED_CAP)
+        self._take(again.checked, printed)
+
+    def _take(self, checked: Iterable[CheckedClaim], printed: list[CheckedClaim]) -> None:
+        for claim in checked:
+            if claim.verdict is not Verdict.SUPPORTED:
+                self._withhold(claim)
+            elif (key := _meaning(claim)) in self._said:
+                self._counts["repeated"] += 1
+            elif len(printed) >= PRINTED_CAP:
+                self._withhold(_over_cap(claim))
+            else:
+                self._said.add(key)
+                self._cited.update(claim.citations)
+                printed.append(claim)
+
+    def _withhold(self, claim: CheckedClaim) -> None:
+        self._withheld.setdefault((claim.raw, claim.verdict), claim)
+
+    def _missing(self, section: str) -> tuple[Evidence, ...]:
+        wanted = self._ledger.of_type(*MUST_CITE.get(section, ()))
+        return tuple(e for e in wanted if e.id not in self._cited)
+
+    def _ask_for_missing(self, section: str, printed: list[CheckedClaim]) -> None:
+        missing = self._missing(section)
+        if not missing or self._extra <= 0:
+            return
+        for request in report_requests(Ledger(missing), section, self._llm, self._soft, self._seed + 1):
+            if self._extra <= 0:
+                return
+            self._extra -= 1
+            self._take(self._ask(request, CHECKED_CAP).checked, printed)
+
+    def _finished(self, section: str, evidence: Sequence[Evidence], printed: list[CheckedClaim]) -> Section:
+        missing = self._missing(section)
+        notes = []
+        if missing and printed:
+            notes.append(f"{len(missing)} pieces of evidence are quoted because the model left them out.")
+        quotes = list(missing)
+        if not printed and not missing:
+            top = next((e for e in evidence if e.id not in self._cited), None)
+            if top is None:
+                return Section(section, SECTION_TITLES[section], (), "Everything here is said in an earlier section.")
+            quotes = [top]
+        if not printed:
+            notes.append("The model wrote nothing here that the evidence supports; the top evidence is quoted instead.")
+        for item in quotes:
+            self._counts["quoted"] += 1
+            self._cited.add(item.id)
+            printed.append(_quote(item))
+        return Section(section, SECTION_TITLES[section], tuple(printed), " ".join(notes))
+
+
+def _meaning(claim: CheckedClaim) -> frozenset[str]:
+    """What a claim says, for "nothing twice": its tokens without neutral words and order, and what it cites."""
+    keys = {t.key for t in tokenise(claim.text) if t.kind is not TokenKind.BREAK and t.key not in NEUTRAL_KEYS}
+    return frozenset(keys | {f"cites {c}" for c in claim.citations})
+
+
+def _unread(claim: Claim) -> CheckedClaim:
+    reason = f"over the cap: only {CHECKED_CAP} claims of one section are checked"
+    return CheckedClaim(claim.text[:300], claim.citations, Verdict.UNCHECKED, reason, claim.text)
+
+
+def _over_cap(claim: CheckedClaim) -> CheckedClaim:
+    reason = f"over the cap: one section prints at most {PRINTED_CAP} claims"
+    return CheckedClaim(claim.text, claim.citations, claim.verdict, reason, claim.raw)
+
+
+def _quote(item: Evidence) -> CheckedClaim:
+    return CheckedClaim(item.text, (item.id,), Verdict.SUPPORTED, f"quoted from {item.id}", item.text, quoted=True)
