@@ -10,6 +10,7 @@ What this module does not know: which series matters, registration between serie
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -73,7 +74,7 @@ def read_header(path: Path, name: str) -> DicomFile | None:
     InputError: the file begins like DICOM and cannot be read.
     """
     try:
-        header = pydicom.dcmread(path, stop_before_pixels=True, force=not _has_magic(path))
+        header = _read_quietly(path, header_only=True)
         sop_class = str(getattr(header, "SOPClassUID", "") or getattr(header.file_meta, "MediaStorageSOPClassUID", ""))
         getattr(header, "PatientID", None)
     except (InvalidDicomError, *_BROKEN) as error:
@@ -143,8 +144,8 @@ def _read_stack(stack: Stack) -> ImagingSeries:
     first = stack.files[0].header
     modality = ImagingModality(str(first.Modality))
     slices = [decode_slice(file) for file in stack.files]
-    warnings = list(stack.warnings)
-    unit, volume = _in_unit(modality, slices, [f.header for f in stack.files], warnings)
+    remarks = list(stack.warnings)
+    unit, volume = _in_unit(modality, slices, [f.header for f in stack.files], remarks)
     folder = str(Path(stack.files[0].name).parent)
     return ImagingSeries(
         modality=modality,
@@ -158,7 +159,7 @@ def _read_stack(stack: Stack) -> ImagingSeries:
         role=series_role(first),
         body_part=str(getattr(first, "BodyPartExamined", "") or "") or None,
         sop_instance_uids=tuple(str(f.header.SOPInstanceUID) for f in stack.files),
-        warnings=tuple(warnings),
+        warnings=tuple(remarks),
     )
 
 
@@ -170,7 +171,7 @@ def decode_slice(file: DicomFile) -> NDArray[np.float32]:
     InputError: pixel data missing, cut short, in colour, or not decodable.
     """
     try:
-        dataset = pydicom.dcmread(file.path, force=not _has_magic(file.path))
+        dataset = _read_quietly(file.path, header_only=False)
         pixels = dataset.pixel_array
     except (InvalidDicomError, *_BROKEN) as error:
         raise _broken(file.name, error) from error
@@ -182,24 +183,24 @@ def decode_slice(file: DicomFile) -> NDArray[np.float32]:
 
 
 def _in_unit(
-    modality: ImagingModality, slices: list[NDArray[np.float32]], headers: list[Dataset], warnings: list[str]
+    modality: ImagingModality, slices: list[NDArray[np.float32]], headers: list[Dataset], remarks: list[str]
 ) -> tuple[IntensityUnit, NDArray[np.float32]]:
-    """Stack the slices (Z, Y, X) and name their unit; what keeps it arbitrary is added to ``warnings``."""
+    """Stack the slices (Z, Y, X) and name their unit; what keeps it arbitrary is added to ``remarks``."""
     volume = np.stack(slices)
     if modality is ImagingModality.CT:
         reason = not_hounsfield(headers[0])
         if reason is None:
             return IntensityUnit.HU, volume
-        warnings.append(f"intensities are arbitrary: {reason}")
+        remarks.append(f"intensities are arbitrary: {reason}")
     if modality is ImagingModality.PT:
         start = scan_start(headers)
         factors = [suv_factor(h, start) for h in headers]
         bad = next((f.reason for f in factors if f.factor is None), None)
         if bad is None:
-            warnings.extend(sorted({f.warning for f in factors if f.warning}))
+            remarks.extend(sorted({f.warning for f in factors if f.warning}))
             scale = np.array([f.factor for f in factors], dtype=np.float32)
             return IntensityUnit.SUVBW, volume * scale[:, None, None]
-        warnings.append(f"SUV is not computed, intensities are arbitrary: {bad}")
+        remarks.append(f"SUV is not computed, intensities are arbitrary: {bad}")
     return IntensityUnit.ARBITRARY, volume
 
 
@@ -218,6 +219,13 @@ def iso_date(header: Dataset) -> str | None:
         if len(text) == 8 and text.isdigit():
             return f"{text[:4]}-{text[4:6]}-{text[6:]}"
     return None
+
+
+def _read_quietly(path: Path, *, header_only: bool) -> Dataset:
+    """dcmread without pydicom's remarks on oddly spelt values, which a reader of reports cannot act on."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return pydicom.dcmread(path, stop_before_pixels=header_only, force=not _has_magic(path))
 
 
 def _has_magic(path: Path) -> bool:

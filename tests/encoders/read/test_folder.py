@@ -150,7 +150,7 @@ def test_progress_names_what_is_read(whole):
 
 
 def test_an_empty_folder_is_refused(tmp_path):
-    with pytest.raises(InputError, match="nothing readable in the folder.*0 files"):
+    with pytest.raises(InputError, match=r"nothing readable in the folder.*0 files"):
         read_patient(tmp_path)
 
 
@@ -322,5 +322,5 @@ def test_the_moalmanac_example_patient_is_read_whole(open_data: Path):
 
 
 def test_a_cbioportal_study_needs_its_patient_named(open_data: Path):
-    with pytest.raises(InputError, match="samples.*none is named after the patient"):
+    with pytest.raises(InputError, match=r"samples.*none is named after the patient"):
         read_patient(open_data / "clinical/cbioportal/study_es_0")
