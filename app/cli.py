@@ -153,15 +153,41 @@ def cohort_synth(
 
 
 @train_app.command("fusion")
-def train_fusion(ctx: typer.Context) -> None:
+def train_fusion(
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where to write; default: the shipped weights.")
+    ] = None,
+    n: Annotated[int, typer.Option("--n", min=20, help="Training patients.")] = 2400,
+    seed: SeedOption = 0,
+    cohort: Annotated[Path | None, typer.Option(help="A written cohort to train on, instead of sampling.")] = None,
+) -> None:
     """Train the encoders and the fusion model on the synthetic cohort."""
-    _train("encoders.train", "train_fusion", ctx)
+    with progress_line("preparing the training") as progress:
+        from encoders.checkpoints import WEIGHTS  # noqa: PLC0415
+        from encoders.train import train_fusion as train  # noqa: PLC0415
+
+        metrics = train(n=n, seed=seed, out=out or WEIGHTS, cohort=cohort, progress=progress)
+    _print_json(metrics)
 
 
 @train_app.command("lm")
-def train_lm(ctx: typer.Context) -> None:
+def train_lm(
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where to write; default: the shipped weights.")
+    ] = None,
+    minutes: Annotated[float | None, typer.Option(min=0.1, help="How long to train.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="How many steps, instead of minutes.")] = None,
+    patients: Annotated[int, typer.Option(min=20, help="Synthetic patients to sample.")] = 600,
+    seed: SeedOption = 0,
+) -> None:
     """Train the embedded decoder and its adapters on ledger-to-report pairs."""
-    _train("assistant.lm_train", "train_lm", ctx)
+    with progress_line("preparing the training") as progress:
+        from assistant.llm.locations import SHIPPED_LM  # noqa: PLC0415
+        from assistant.lm_train import train_lm as train  # noqa: PLC0415
+
+        target = out or SHIPPED_LM
+        metrics = train(out=target, seed=seed, minutes=minutes, steps=steps, n_patients=patients, progress=progress)
+    _print_json(metrics)
 
 
 @eval_app.command("run")
@@ -258,14 +284,6 @@ def _print_report(written: Any, *, as_json: bool, hint: bool) -> None:
     if hint:
         pairs["next"] = "radomica serve   opens the page to read cases and ask questions"
     print_pairs(pairs)
-
-
-def _train(module: str, function: str, ctx: typer.Context) -> None:
-    import importlib  # noqa: PLC0415
-
-    with progress_line("preparing the training") as progress:
-        result = getattr(importlib.import_module(module), function)(progress=progress)
-    _print(False, result if isinstance(result, dict) else {"written": result})
 
 
 def _eval_rows(name: str, settings: Settings, *, out: Path, seed: int, only: tuple[str, ...]) -> None:

@@ -153,16 +153,7 @@ def _entry(item: Mapping[str, Any], slices: Mapping[str, Any]) -> Markup:
     return Markup(
         '<article class="rd-ev" data-id="{0}" hidden><h3><b>{0}</b> {1}</h3><p>{2}</p>{3}<table>{4}</table>'
         '<p class="rd-where">{5} {6}</p></article>'
-    ).format(
-        item["id"],
-        item["id"],
-        KIND_TITLES[item["kind"]],
-        item["text"],
-        picture,
-        fields,
-        source_text(item),
-        _links(item),
-    )
+    ).format(item["id"], KIND_TITLES[item["kind"]], item["text"], picture, fields, source_text(item), _links(item))
 
 
 def evidence_table(report: Mapping[str, Any] | None) -> str:

@@ -20,7 +20,7 @@ from encoders.patient import ImagingModality, ImagingSeries, IntensityUnit
 PICTURE_PX = 360
 """Length of the longer side of a picture."""
 
-OUTLINE_RGB = (255, 214, 10)
+OUTLINE_RGB = (0, 190, 240)
 HEAT_STOPS = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
 HEAT_RGB = np.array([(59, 15, 112), (140, 41, 129), (222, 73, 104), (254, 159, 109), (252, 253, 191)], dtype=float)
 HEAT_FLOOR = 0.15

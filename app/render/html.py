@@ -22,12 +22,15 @@ from markupsafe import Markup
 
 from app.render.svg import bar_chart, follow_up_chart, survival_chart
 from app.render.tables import (
+    contradiction_rows,
     evidence_groups,
+    header_rows,
     imaging_tables,
     missing_rows,
     molecular_rows,
     prediction_rows,
     restates,
+    series_rows,
     similar_rows,
     therapy_tables,
 )
@@ -79,8 +82,9 @@ def build_view(data: Mapping[str, Any]) -> dict[str, Any]:
         "molecular": molecular_rows(evidence),
         "predictions": prediction_rows(evidence),
         "therapy": therapy_tables(data["therapies"], evidence),
-        "similar": similar_rows(data["similar_cases"], evidence),
-        "missing": missing_rows(data["missing"], evidence),
+        "similar": similar_rows(data["similar_cases"]),
+        "missing": missing_rows(data["missing"]),
+        "contradictions": contradiction_rows(data["contradictions"]),
     }
     return {
         "report": data,
@@ -100,10 +104,13 @@ def build_view(data: Mapping[str, Any]) -> dict[str, Any]:
 def _sections(data: Mapping[str, Any], tables: Mapping[str, Any], evidence: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Sections in reading order; claims that only repeat a table row are set apart, so nothing is read twice."""
     rows = {
+        "summary": header_rows(evidence),
+        "imaging": [*tables["imaging"]["lesions"], *(series_rows(evidence) if data.get("figures") else ())],
         "molecular": tables["molecular"],
+        "predictions": tables["predictions"],
         "therapy": [*tables["therapy"]["offered"], *tables["therapy"]["excluded"]],
         "similar_cases": tables["similar"],
-        "uncertainties": tables["missing"],
+        "uncertainties": [*tables["missing"], *tables["contradictions"]],
     }
     by_id = {s["id"]: s for s in data["sections"]}
     order = [*SECTION_ORDER, *(i for i in by_id if i not in SECTION_ORDER)]
@@ -111,8 +118,17 @@ def _sections(data: Mapping[str, Any], tables: Mapping[str, Any], evidence: Mapp
     for section in (by_id[i] for i in order if i in by_id):
         repeated = [c for c in section["claims"] if restates(c, rows.get(section["id"], []), evidence)]
         prose = [c for c in section["claims"] if c not in repeated]
+        if section["id"] == "summary":
+            prose.sort(key=lambda c: _answer_rank(c, evidence))
         made.append({**section, "prose": prose, "repeated": repeated})
     return made
+
+
+def _answer_rank(claim: Mapping[str, Any], evidence: Mapping[str, Any]) -> int:
+    """Options before risks before findings before history; claims of one rank keep their order."""
+    types = {evidence[i]["type"] for i in claim["citations"] if i in evidence}
+    ranks = (("therapy", "passage"), ("survival",), ("variant", "copy_number", "fusion", "biomarker"))
+    return next((n for n, wanted in enumerate(ranks) if types & set(wanted)), len(ranks))
 
 
 def _charts(figures: Mapping[str, Any]) -> dict[str, Markup]:
@@ -142,7 +158,7 @@ def _facts(evidence: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     for type_, field, label in wanted:
         item = next((e for e in evidence.values() if e["type"] == type_ and field in e["fields"]), None)
         if item is not None:
-            value = item["fields"][field]["display"]
+            value = item["fields"][field]["display"].removeprefix(f"{label.lower()} ").removeprefix(f"{label} ")
             if field == "stage" and "tnm_edition" in item["fields"]:
                 value = f"{value} ({item['fields']['tnm_edition']['display']})"
             found.append((label, value, item["id"]))
@@ -170,6 +186,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["breakable"] = _breakable
+    environment.tests["contained_in"] = lambda ids, told: set(ids) <= set(told)
     return environment
 
 

@@ -7,7 +7,7 @@ Not known here: HTML. Not checked: the values (the ledger's are shown as they ar
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 KIND_TITLES = {
@@ -177,80 +177,76 @@ def therapy_tables(
     """Rows offered to this patient and rows excluded, each with its reasons and links."""
     offered, excluded = [], []
     for row in therapies:
-        ids = [i for i in _listed(row.get("evidence_ids") or row.get("evidence_id")) if i in evidence]
-        status = str(row.get("status") or "")
-        reasons = _listed(row.get("excluded"))
-        if status.startswith("excluded") and not reasons:
-            reasons = [status.partition(":")[2].strip() or "not applicable to this patient"]
+        status = row["status"] or "offered"
+        reasons = [] if status == "offered" else [status.partition(":")[2].strip() or status]
+        source = row.get("row_source") or {}
         made = {
-            "drug": " + ".join(_listed(row.get("drugs") or row.get("drug"))),
+            "drug": row["drug"] or "",
             "biomarker": row.get("biomarker") or "",
-            "matched_on": ", ".join(_listed(row.get("matched_on"))),
-            "direction": str(row.get("direction") or ""),
-            "level": _joined(str(row.get("level_system") or ""), str(row.get("level") or ""), mark=" "),
-            "standing": [str(row[k]) for k in ("line", "approval", "trial") if row.get(k)],
-            "disease": row.get("disease_name") or row.get("disease") or "",
-            "off_label": row.get("disease_match") in ("other_disease", "parent", "tumour_agnostic")
-            and str(row["disease_match"]).replace("_", " "),
-            "cautions": list(dict.fromkeys([*_listed(row.get("contraindications")), *_listed(row.get("cautions"))])),
+            "direction": row.get("direction") or "",
+            "level": _joined(row.get("level_system") or "", str(row.get("level") or ""), mark=" "),
+            "standing": [row[k] for k in ("line", "approval", "trial") if row.get(k)],
+            "disease": row.get("disease") or "",
+            "cautions": list(row.get("contraindications") or ()),
+            "monitoring": list(row.get("monitoring") or ()),
             "reasons": reasons,
-            "links": _therapy_links(row, [evidence[i] for i in ids if evidence[i]["type"] == "therapy"]),
-            "ids": ids,
+            "links": [*source_links({"source": source}), *_trial_links(row.get("trial"))],
+            "reviewed": source.get("reviewed") or "",
+            "ids": [i for i in row["evidence_ids"] if i in evidence],
         }
         (excluded if reasons else offered).append(made)
     return {"offered": offered, "excluded": excluded}
 
 
-def _therapy_links(row: Mapping[str, Any], cited: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    links = source_links({"source": {k: row.get(k) for k in ("pmid", "url")}})
-    for item in cited:
-        links += [link for link in source_links(item) if link not in links]
-    trial = _NCT.search(str(row.get("trial") or ""))
-    if trial:
-        links.append((trial[0], f"https://clinicaltrials.gov/study/{trial[0]}"))
-    return links
+def _trial_links(trial: str | None) -> list[tuple[str, str]]:
+    found = _NCT.search(trial or "")
+    return [(found[0], f"https://clinicaltrials.gov/study/{found[0]}")] if found else []
 
 
-def similar_rows(cases: Sequence[Mapping[str, Any]], evidence: Mapping[str, Any]) -> list[dict[str, Any]]:
+def similar_rows(cases: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """{case, similarity, shared, followup, outcome, ids} for each neighbour."""
-    entries = {display(e, "case"): e["id"] for e in of_type(evidence, "similar_case")}
     return [
         {
             "case": str(c["case_id"]),
             "similarity": f"{float(c['similarity']):.2f}",
-            "shared": ", ".join(_listed(c.get("shared"))),
-            "followup": f"{float(c['followup_months']):.1f} months",
+            "shared": ", ".join(c.get("shared") or ()),
+            "followup": f"{float(c['followup_months']):.0f} months",
             "outcome": "died" if c["event"] else "alive",
-            "ids": [entries[str(c["case_id"])]] if str(c["case_id"]) in entries else [],
+            "ids": _one(c),
         }
         for c in cases
     ]
 
 
-def missing_rows(missing: Sequence[Mapping[str, Any]], evidence: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """{modality, reason, would_change, ids} of each absent modality."""
-    entries: dict[str, list[str]] = {}
-    for item in of_type(evidence, "absent"):
-        entries.setdefault(display(item, "modality").lower(), []).append(item["id"])
-    return [
-        {
-            "modality": _words(str(m["modality"])),
-            "reason": m.get("reason") or "",
-            "would_change": m.get("would_change") or "",
-            "ids": entries.get(str(m["modality"]).lower()) or entries.get(_words(str(m["modality"])).lower()) or [],
-        }
-        for m in missing
-    ]
+def missing_rows(missing: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """{modality, reason, would_change, test, ids} of each absent modality."""
+    names = ("modality", "reason", "would_change", "test")
+    return [{**{n: m.get(n) or "" for n in names}, "ids": _one(m)} for m in missing]
+
+
+def contradiction_rows(contradictions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """{statement, ids} of each contradiction."""
+    return [{"statement": c["statement"], "ids": _one(c)} for c in contradictions]
+
+
+def header_rows(evidence: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What the report's header already says, as a row: so that no sentence has to say it again."""
+    items = of_type(evidence, "demographics", "diagnosis", "performance")
+    return [{"text": " ".join(e["text"] for e in items), "ids": [e["id"] for e in items]}] if items else []
+
+
+def series_rows(evidence: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The captions under the key slices, as rows."""
+    return [{"text": e["text"], "ids": [e["id"]]} for e in of_type(evidence, "series")]
 
 
 def restates(claim: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], evidence: Mapping[str, Any]) -> bool:
     """True when the claim cites table rows only and every number and symbol in it stands in those rows."""
     cited = [r for r in rows if set(r["ids"]) & set(claim["citations"])]
     shown = {i for r in cited for i in r["ids"]}
-    partners = {e["id"] for e in of_type(evidence, "variant", "copy_number", "fusion", "biomarker")}
-    if not cited or claim.get("quoted") or not set(claim["citations"]) <= shown | (partners if shown else set()):
+    if not cited or not set(claim["citations"]) <= shown:
         return False
-    text = " ".join(str(v) for r in cited for v in r.values()).lower()
+    text = " ".join([*(str(v) for r in cited for v in r.values()), *(evidence[i]["text"] for i in shown)]).lower()
     return all(token.strip(".,;:()[]").lower() in text for token in _TELLING.findall(claim["text"]))
 
 
@@ -265,10 +261,8 @@ def evidence_groups(evidence: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{"kind": k, "title": KIND_TITLES[k], "entries": groups[k]} for k in KIND_TITLES if k in groups]
 
 
-def _listed(value: Any) -> list[str]:
-    if value is None or value == "":
-        return []
-    return [value] if isinstance(value, str) else [str(v) for v in value]
+def _one(row: Mapping[str, Any]) -> list[str]:
+    return [row["evidence_id"]] if row.get("evidence_id") else []
 
 
 def _words(text: str) -> str:
@@ -276,7 +270,8 @@ def _words(text: str) -> str:
 
 
 def _labelled(label: str, value: str) -> str:
-    return f"{label} {value}" if value else ""
+    """Value with its label, unless the value already says it ("level 1", "74th percentile")."""
+    return f"{label} {value}" if value and label.lower() not in value.lower() else value
 
 
 def _joined(*parts: str, mark: str = ", ") -> str:

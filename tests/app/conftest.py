@@ -421,49 +421,22 @@ def sections() -> tuple[Section, ...]:
 
 
 def therapy_rows() -> tuple[dict[str, object], ...]:
-    """Two offered rows and an excluded one, in the form the pipeline writes."""
-    base = {"disease": "lung adenocarcinoma", "direction": "sensitivity", "level_system": "OncoKB"}
+    """Two offered rows and an excluded one, in the form assistant/report_tables.py writes."""
+    base = {"disease": "lung adenocarcinoma", "direction": "sensitivity", "level_system": "OncoKB", "level": "1",
+            "line": None, "approval": None, "trial": None, "monitoring": [], "contraindications": []}  # fmt: skip
+
+    def row(drug: str, biomarker: str, ids: list[str], pmid: str, **other: object) -> dict[str, object]:
+        source = {"row_id": f"row-{drug}", "pmid": pmid, "reviewed": "2026-01-10", "source": "label"}
+        made = {**base, "drug": drug, "biomarker": biomarker, "evidence_ids": ids, "row_source": source}
+        return {**made, "status": "offered", **other}
+
     return (
-        {
-            **base,
-            "drug": "osimertinib",
-            "biomarker": "EGFR L858R",
-            "level": "1",
-            "line": "first line",
-            "approval": "FDA 2018",
-            "trial": "FLAURA",
-            "evidence_ids": ["G1"],
-            "contraindications": ["long QT"],
-            "row_source": "luad-egfr-l858r-osimertinib",
-            "pmid": "29151359",
-            "status": "offered",
-            "excluded": [],
-        },
-        {
-            **base,
-            "drug": "erlotinib",
-            "biomarker": "EGFR L858R",
-            "level": "1",
-            "evidence_ids": ["G2"],
-            "contraindications": ["omeprazole lowers exposure"],
-            "row_source": "luad-egfr-erlotinib",
-            "pmid": "22285168",
-            "status": "offered",
-            "excluded": [],
-        },
-        {
-            **base,
-            "drug": "pembrolizumab",
-            "biomarker": "PD-L1 >= 50 %",
-            "level": "1",
-            "evidence_ids": ["G4"],
-            "row_source": "luad-pdl1-pembrolizumab",
-            "pmid": "27718847",
-            "status": "excluded",
-            "contraindications": [],
-            "excluded": ["PD-L1 is 20 %, the rule needs 50 %"],
-        },
-    )
+        row("osimertinib", "EGFR L858R", ["G1", "M1"], "29151359", line="first line", approval="FDA 2018",
+            trial="FLAURA (NCT02296125)", contraindications=["long QT"]),
+        row("erlotinib", "EGFR L858R", ["G2", "M1"], "22285168", contraindications=["omeprazole lowers exposure"]),
+        row("pembrolizumab", "PD-L1 >= 50 %", ["G4"], "27718847",
+            status="excluded: PD-L1 is 20 %, the rule needs 50 %"),
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -494,6 +467,7 @@ def report(patient: Patient, prediction: PatientPrediction, retrieved: Retrieved
                 "similarity": c.similarity,
                 "oncotree_code": c.oncotree_code,
                 "shared": list(c.shared),
+                "evidence_id": "S1" if c.case_id == "REF-0112" else None,
                 "followup_months": c.followup_months,
                 "event": c.event,
                 "synthetic": True,
@@ -502,13 +476,15 @@ def report(patient: Patient, prediction: PatientPrediction, retrieved: Retrieved
         ),
         withheld=(withheld,),
         contradictions=(
-            {"statement": "The note says never-smoker; the record says 30 pack-years.", "evidence_ids": ["F5"]},
+            {"statement": "The note says never-smoker; the record says 30 pack-years.", "evidence_id": "F5"},
         ),
         missing=(
             {
                 "modality": "methylation",
                 "reason": "no methylation file in the folder",
                 "would_change": "nothing in this plan",
+                "test": "methylation array",
+                "evidence_id": "F6",
             },
         ),
         timings_s={"encode": 3.2, "retrieve": 0.4, "write": 12.0},

@@ -1,0 +1,82 @@
+"""The chat in a terminal: answers stream, and an evidence id typed alone opens its source.
+
+Not known here: how an answer is made (assistant/chat.py).
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TextIO
+
+from app.chat_events import AnswerText
+from assistant.evidence import Evidence
+from assistant.report import RESEARCH_USE
+
+if TYPE_CHECKING:
+    from assistant.pipeline import CaseContext
+
+_ID = re.compile(r"\[?([FIMPXSG]\d+)\]?", re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""Control characters: text from a note must not move the cursor or recolour the terminal."""
+
+LEAVE = ("/quit", "/exit", "/q")
+
+
+def talk(context: CaseContext, llm: Any, *, read: Callable[[str], str] = input, out: TextIO | None = None) -> None:
+    """Ask and answer until /quit or the end of input."""
+    from assistant.chat import answer  # noqa: PLC0415  the models load with it
+
+    stream = out or sys.stdout
+    synthetic = " (synthetic)" if context.patient.synthetic else ""
+    write = _writer(stream)
+    write(f"Case {context.patient.patient_id}{synthetic}. {RESEARCH_USE}\n")
+    write("Ask a question; type an id such as M1 to open its source; /quit leaves.\n")
+    history: list[tuple[str, str]] = []
+    while (asked := _next(read)) is not None:
+        if not asked:
+            continue
+        if match := _ID.fullmatch(asked):
+            write(open_source(context, match[1].upper()) + "\n")
+            continue
+        text, shown = AnswerText(), ""
+        for event in answer(asked, context, llm, history=tuple(history)):
+            text.add(event)
+            if text.shown().startswith(shown):
+                write(text.shown()[len(shown) :])
+                shown = text.shown()
+        if text.final() != shown:
+            write(f"\n{text.final()}")
+        write(f"\n{text.final_note()}\n" if text.final_note() else "\n")
+        history.append((asked, text.final()))
+
+
+def open_source(context: CaseContext, evidence_id: str) -> str:
+    """The evidence as lines: text, fields, place."""
+    if evidence_id not in context.ledger:
+        return f"{evidence_id} is not in this case; ids here: {', '.join(context.ledger.ids())}"
+    item: Evidence = context.ledger[evidence_id]
+    lines = [f"{item.id}  {item.text}"]
+    lines += [f"    {name.replace('_', ' ')}: {field.display}" for name, field in item.fields.items()]
+    source = {k: v for k, v in vars(item.source).items() if v is not None}
+    if item.source.pmid:
+        source["open"] = f"https://pubmed.ncbi.nlm.nih.gov/{item.source.pmid}/"
+    lines += [f"    {name.replace('_', ' ')}: {value}" for name, value in source.items()]
+    return "\n".join(lines)
+
+
+def _next(read: Callable[[str], str]) -> str | None:
+    try:
+        asked = read("> ").strip()
+    except EOFError:
+        return None
+    return None if asked.lower() in LEAVE else asked
+
+
+def _writer(stream: TextIO) -> Callable[[str], None]:
+    def write(text: str) -> None:
+        stream.write(_CONTROL.sub("?", text))
+        stream.flush()
+
+    return write
