@@ -85,7 +85,7 @@ def _variant(variant: Variant, matched: set[str]) -> Draft:
     shown, effect = _CONSEQUENCE.get(variant.consequence.lower(), (variant.consequence.replace("_", " ").lower(), None))
     name = variant.protein or variant.coding or f"{shown} variant"
     fields: dict[str, Field] = {"gene": word(variant.gene), "variant": word(name), "consequence": word(shown)}
-    text = f"{variant.gene} {name} ({shown}{', germline' if variant.germline else ''}) was found"
+    text = f"{variant.gene} {name} ({shown}{', germline' if variant.germline else ', somatic'}) was found"
     if variant.allele_fraction is not None:
         fields["allele_fraction"] = quantity(variant.allele_fraction, None, digits=2)
         text += f" at an allele fraction of {fields['allele_fraction'].display}"

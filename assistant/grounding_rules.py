@@ -187,7 +187,7 @@ def _number_fits(bound: Bound, statement: Statement, held: EvidenceView) -> Find
         return None
     unit = {n.unit for n, f in held.numbers if f in fields}
     rivals = {f for n, f in held.numbers if f in cues and n.unit in unit}
-    near = _nearest_cue(bound, statement, {f: cues[f] for f in rivals if f})
+    near = _pair_place(bound, statement) or _nearest_cue(bound, statement, {f: cues[f] for f in rivals if f})
     if near is None:
         if held.item.type == "survival" and all(f.startswith(("survival", "interval")) for f in fields):
             return _unsupported(f"states {bound.token.surface!r} without saying at how many months")
@@ -198,6 +198,16 @@ def _number_fits(bound: Bound, statement: Statement, held: EvidenceView) -> Find
             f"{held.item.id} holds it as {' or '.join(sorted(fields)).replace('_', ' ')}"
         )
     return None
+
+
+def _pair_place(bound: Bound, statement: Statement) -> set[str] | None:
+    """ "38 mm x 21 mm" names the longest diameter first and the short axis second."""
+    if bound.token.number is None or bound.token.number.unit != "mm":
+        return None
+    around = {i: statement.tokens[i].key for i in (bound.index - 1, bound.index + 1) if 0 <= i < len(statement.tokens)}
+    if around.get(bound.index - 1) in ("x", "op:×"):
+        return {"short_axis", "spacing"}
+    return {"longest_diameter", "spacing"} if around.get(bound.index + 1) in ("x", "op:×") else None
 
 
 def _nearest_cue(bound: Bound, statement: Statement, cues: dict[str, tuple[str, ...]]) -> set[str] | None:
@@ -309,13 +319,17 @@ def framed(statement: Statement) -> Finding | None:
 def causes_stand_in_the_evidence(statement: Statement) -> Finding | None:
     """After "because", only the recorded reason of an exclusion or an absence may follow."""
     causal = {word_key(w) for w in CAUSAL}
-    place = next((i for i, t in enumerate(statement.tokens) if t.key in causal), None)
-    if place is None:
+    tokens = statement.tokens
+    place = next((i for i, t in enumerate(tokens) if t.key in causal), None)
+    if place is None or (place + 1 < len(tokens) and tokens[place + 1].kind is TokenKind.DATE):
         return None
     if all(statement.tokens[place].key in v.free_text and v.item.type != "therapy" for v in statement.views.values()):
         return None
+    end = next(
+        (i for i in range(place, len(tokens)) if tokens[i].kind is TokenKind.BREAK and tokens[i].key in ";."), None
+    )
     for bound in statement.bound:
-        if bound.index <= place:
+        if bound.index <= place or (end is not None and bound.index > end):
             continue
         reasons = [
             v.field_keys.get(name, frozenset()) | v.type_words

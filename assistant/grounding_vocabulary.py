@@ -25,7 +25,8 @@ stated stating says say indicates indicate indicating according based using used
 currently case cases evidence data value values result results finding findings information details
 detail feature features status level type presents presenting presented case-level corresponds
 corresponding total overall respectively namely i.e e.g because among between about approximately
-around roughly nearly circa while whereas but although though plus alongside
+around roughly nearly circa include includes including holds hold analysis analysed their across testing additionally moreover
+while whereas but although though plus alongside
 """) - {"because", "respectively", "than", "so", "give", "given", "giving", "gives"}  # fmt: skip
 """Words that state nothing by themselves. "than", "because", "so" and "respectively" are left out on purpose: they
 join facts into comparisons and causes that no single piece of evidence holds. "give" is a treatment action."""
@@ -34,28 +35,28 @@ PATIENT_WORDS = _words("patient she he her his him tumour lesion mass cancer dis
 """The patient and the tumour: allowed where evidence is about this patient."""
 
 TYPE_WORDS: Mapping[str, str] = {
-    "demographics": "age old sex year aged gender",
+    "demographics": "concerns age old sex year aged gender",
     "diagnosis": "diagnosis disease cancer stage grade histology type primary dated date made edition tnm classified "
                  "oncotree code staged graded established on subtype",
-    "performance": "performance status score ecog",
-    "treatment": "treatment therapy treated received given started line prior previous previously response "
+    "performance": "fitness performance status score ecog",
+    "treatment": "already treatment therapy treated received given started line prior previous previously response "
                  "drug regimen on with commenced since began followed was after first",
-    "medication": "medication drug medicine current currently takes taking take on concomitant also other",
+    "medication": "taken weigh medication drug medicine current currently takes taking take on concomitant also other",
     "lab": "laboratory lab blood test level value measured on dated latest most recent date result",
-    "note": "note document letter written states dated clinician records report text quoted quote from the said "
+    "note": "puts note document letter written states dated clinician records report text quoted quote from the said "
             "reads according",
-    "absent": "available missing data modality reason would could change inform answer test plan file files provided "
+    "absent": "leaves open stays depend depends bears next step needs available missing data modality reason would could change inform answer test plan file files provided "
               "supplied performed done needed obtained obtain resolve clarify settle unknown affect help because "
               "since as lacks gap decide decision decisions clear folder alter influence was were tested reported "
               "document question information not been assessed included",
-    "conflict": "disagree disagreement conflict contradict contradiction differ discrepancy discordant inconsistent whereas "
+    "conflict": "source sources check before deciding disagree disagreement conflict contradict contradiction differ discrepancy discordant inconsistent whereas "
                 "but while note record versus however review needs resolve resolved clarified clarification by",
-    "series": "series imaging scan scans image images study studies acquired dated date performed slices slice spacing "
+    "series": "read series imaging scan scans image images study studies acquired dated date performed slices slice spacing "
               "examination available obtained taken resolution voxel consists contains includes comprises and modality on",
     "lesion": "lesion tumour mass volume long longest axial diameter short axis size mean maximum intensity slice axis "
               "dimension extent key image imaging on scan largest axially series uptake suvmax maximum suvmean "
               "measuring across hounsfield suv suvmean visible reaching occupies ct pet mr fdg",
-    "appearance": "imaging image images appears appearance look looks lesion tumour mass read reads model network "
+    "appearance": "tracer imaging image images appears appearance look looks lesion tumour mass read reads model network "
                   "probability appear attribute characterised rated assessed classified "
                   "predict likely suggests suggest ct pet mr fdg scan estimate radiological radiologically confidence",
     "variant": "variant mutation mutated mutant alteration altered change sequencing molecular gene genomic "
@@ -63,7 +64,7 @@ TYPE_WORDS: Mapping[str, str] = {
                "detected tumour at next generation supported panel frequency positive",
     "copy_number": "copy number copies gene change alteration log2 ratio call called genomic dna molecular "
                    "sequencing",
-    "fusion": "fusion gene rearrangement transcript partner between partners molecular involving joins rna",
+    "fusion": "sequencing fusion gene rearrangement transcript partner between partners molecular involving joins rna",
     "biomarker": "biomarker expression score level tumour proportion tested measured marker "
                  "staining burden",
     "expression_profile": "expression profile gene transcriptomic rna tumour model network read reads probability "
@@ -73,23 +74,23 @@ TYPE_WORDS: Mapping[str, str] = {
                 "interval confidence ci range between overall at outcome compare relative rank ranks "
                 "place places placed score falls lies input reliable out distribution relative death project "
                 "fusion multimodal multi modality category corresponding predictor",
-    "molecular_prediction": "predict model probability imaging image alone estimate likely suggests suggest from gene "
+    "molecular_prediction": "reads predict model probability imaging image alone estimate likely suggests suggest from gene "
                             "status sequencing radiogenomic network based only compare the result non invasive noninvasive",
-    "cancer_type_prediction": "predict model cancer type probability classifier classify classified estimate record "
+    "cancer_type_prediction": "input inputs predict model cancer type probability classifier classify classified estimate record "
                               "tumour likely suggests network diagnosis recorded",
-    "contribution": "contribute predict prediction survival model risk largest main mostly driven modality input share "
+    "contribution": "comes rests weighs matters contribute predict prediction survival model risk largest main mostly driven modality input share "
                     "weight followed influence drive driver drives top dominant accounts strongest longest explain explanation",
-    "gene_attribution": "gene predict prediction survival model risk integrated gradients explanation attribution most "
+    "gene_attribution": "behind gene predict prediction survival model risk integrated gradients explanation attribution most "
                         "top driven driver contribute strongest expression push pushes explain error completeness "
                         "completenes longest",
-    "heatmap": "heat map heatmap attention explanation weight lesion inside image prediction predict model grad cam gradcam "
+    "heatmap": "places puts checked explains heat map heatmap attention explanation weight lesion inside image prediction predict model grad cam gradcam "
                "overlap overlaps lies falls deletion test focuses focus segmentation outline within saliency tumour "
                "attribution network activation concentrated",
-    "similar_case": "similar case neighbour cohort reference shared share shares synthetic similarity followup followed outcome month "
+    "similar_case": "close like similar case neighbour cohort reference shared share shares synthetic similarity followup followed outcome month "
                     "resembles patient closest comparable nearest most match matching after retrieved in common last at who",
-    "similar_summary": "similar case neighbour cohort reference synthetic survival median estimate alive month year "
+    "similar_summary": "close like comparison rests similar case neighbour cohort reference synthetic survival median estimate alive month year "
                        "closest comparable nearest most retrieved at outcome outcomes patient kaplan meier in matching",
-    "passage": "guideline guidance guidelines literature summary evidence published publication according advise source patients",
+    "passage": "summarised summarized guideline guidance guidelines literature summary evidence published publication according advise source patients",
     "therapy": "therapy treatment drug option options biomarker level evidence supported support supports trial approval matched match "
                "status tier line associated predicts predict expected direction row structured patients according "
                "knowledge base off label caution setting context listed remains available considered consider "

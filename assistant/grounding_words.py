@@ -64,6 +64,13 @@ PHRASES: tuple[tuple[re.Pattern[str], str], ...] = (
     (_P(r"(?i)\bfirst[\s-]line\b|\b1L\b|\bfrontline\b"), "first line"),
     (_P(r"(?i)\bT1[\s-](?:weighted )?post[\s-]contrast\b"), "T1 postcontrast"),
     (_P(r"(?i)\bpost[\s-]contrast\b"), "postcontrast"),
+    (_P(r"(?i)\b(record|table|report|testing|sequencing) gives\b"), r"\1 states"),
+    (_P(r"(?i)\bso far\b"), ""),
+    (_P(r"(?i)\bat present\b"), "currently"),
+    (_P(r"(?i)\bfirst recorded\b"), "recorded"),
+    (_P(r"(?i)\btwo sources\b"), "sources"),
+    (_P(r"(?i)\bset aside\b"), "setaside"),
+    (_P(r"(?i)\bspeaks? against\b"), "speaksagainst"),
     (_P(r"(?i)\bnot reached\b"), "notreached"),
     (_P(r"(?i)\bno longer\b"), "nolonger"),
     (_P(r"(?i)\b(?:more|greater|higher|larger) than\b"), "morethan"),
@@ -102,7 +109,7 @@ CANONICAL_WORDS: Mapping[str, str] = {
 POLES: Mapping[str, tuple[frozenset[str], ...]] = {
     "response": (
         _words("sensitive sensitivity responsive susceptible"),
-        _words("resistant resistance refractory insensitive"),
+        _words("resistant resistance refractory insensitive speaksagainst"),
     ),
     "level": (
         _words("""
@@ -139,7 +146,7 @@ low lower lowest reduced lowers lowering decreases decrease decreased decreasing
     ),
     "offer": (
         _words("offered eligible indicated recommended advised option options candidate suitable preferred"),
-        _words("excluded contraindicated ineligible unsuitable discouraged exclusion nolonger"),
+        _words("excluded contraindicated ineligible unsuitable discouraged exclusion nolonger setaside"),
     ),
     "edge": (_words("smooth"), _words("spiculated")),
     "border": (_words("circumscribed"), _words("infiltrative")),
@@ -199,6 +206,7 @@ IMPLIED_POLES: Mapping[str, tuple[tuple[str, int], ...]] = {
     "absent": (("presence", 1),),
     "conflict": (("agreement", 1),),
     "heatmap": (("range", 0),),
+    "appearance": (("range", 0),),
     "contribution": (("rank", 0),),
 }
 """Type -> poles its mere existence states."""

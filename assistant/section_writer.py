@@ -29,7 +29,11 @@ CHECKED_CAP = 60
 RETRY_BUDGET, COVERAGE_BUDGET = 8, 6
 """Extra requests one report may cost: to correct refused claims, and to ask for what was left out."""
 
-MUST_CITE = {"molecular": ("variant", "copy_number", "fusion"), "therapy": ("therapy",)}
+MUST_CITE = {
+    "molecular": ("variant", "copy_number", "fusion"),
+    "therapy": ("therapy",),
+    "uncertainties": ("conflict", "absent"),
+}
 """Section -> evidence types of which every member must be cited by a printed claim."""
 
 
@@ -133,10 +137,10 @@ class SectionWriter:
             notes.append(f"{len(missing)} pieces of evidence are quoted because the model left them out.")
         quotes = list(missing)
         if not printed and not missing:
-            top = next((e for e in evidence if e.id not in self._cited), None)
-            if top is None:
+            unsaid = [e for e in evidence if e.id not in self._cited]
+            if not unsaid:
                 return Section(section, SECTION_TITLES[section], (), "Everything here is said in an earlier section.")
-            quotes = [top]
+            quotes = [max(unsaid, key=lambda e: e.rank)]
         if not printed:
             notes.append("The model wrote nothing here that the evidence supports; the top evidence is quoted instead.")
         for item in quotes:
