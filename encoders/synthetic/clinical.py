@@ -78,7 +78,7 @@ def sample_clinical(biology: Biology, rng: Generator) -> ClinicalRecord:
             SITE[code],
         ),
         birth_date=born.isoformat(),
-        age_years=round((diagnosed - born).days / 365.25, 1),
+        age_years=float(diagnosed.year - born.year - ((diagnosed.month, diagnosed.day) < (born.month, born.day))),
         weight_kg=round(float(rng.normal(70 if biology.sex == "female" else 82, 11)), 1),
         imaging_date=imaging.isoformat(),
         treatments=treatments,

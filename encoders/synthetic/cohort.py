@@ -10,8 +10,11 @@ Does NOT know the models trained on it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
@@ -24,6 +27,8 @@ from encoders.synthetic.imaging import sample_imaging
 from encoders.synthetic.notes_text import write_notes
 from encoders.synthetic.omics import sample_expression
 from encoders.synthetic.variants import write_copy_number, write_fusions, write_variants
+from encoders.synthetic.write_cohort import README, check_free, cohort_table, write_patient
+from encoders.synthetic.write_omics import write_text
 from encoders.vocabulary import CANCERS
 
 EXPRESSION_FILE = "genomics/star_gene_counts.tsv"
@@ -140,3 +145,58 @@ def _truth(biology: Biology) -> SyntheticTruth:
         followup_months=biology.followup_months,
         event=biology.event,
     )
+
+
+def write_case(case: SyntheticCase, folder: Path) -> None:
+    """Write one case as a patient folder (DICOM, SEG, STAR counts, MAF, copy number, fusions, FHIR, notes).
+
+    Raises
+    ------
+    InputError: the folder already holds something.
+    """
+    write_patient(case.patient, case.birth_date, case.weight_kg, Path(folder))
+
+
+def write_cohort(n: int, folder: Path, seed: int, progress: Callable[[str], None] | None = None) -> None:
+    """Write patients 0..n-1 of ``seed``, cohort.csv and README.txt; the folder appears when all are written.
+
+    Raises
+    ------
+    InputError: n below 1, or the folder already holds something.
+    """
+    if n < 1:
+        raise InputError(f"A cohort of {n} patients was asked for; it needs at least 1.")
+    folder = Path(folder)
+    check_free(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
+    partial.mkdir()
+    try:
+        rows = []
+        for index in range(n):
+            case = sample_case(index, seed)
+            write_case(case, partial / case.patient.patient_id)
+            rows.append(_row(case))
+            if progress is not None:
+                progress(f"synthetic patient {index + 1} of {n}: {case.patient.patient_id}")
+        write_text(partial / "cohort.csv", cohort_table(rows))
+        write_text(partial / "README.txt", README)
+        if folder.exists():
+            folder.rmdir()
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _row(case: SyntheticCase) -> dict[str, object]:
+    truth = case.truth
+    return {
+        "patient_id": case.patient.patient_id,
+        "oncotree_code": truth.oncotree_code,
+        "followup_months": truth.followup_months,
+        "event": int(truth.event),
+        **{f"appearance_{name}": word for name, word in truth.appearance.items()},
+        **{f"expression_{name}": word for name, word in truth.expression.items()},
+        **{f"molecular_{name}": int(positive) for name, positive in truth.molecular.items()},
+        "synthetic": 1,
+    }

@@ -8,7 +8,7 @@ from encoders.patient import Note, SourceLocator
 from encoders.synthetic.biology import Biology
 from encoders.synthetic.clinical import ClinicalRecord
 
-BANNER = "SYNTHETIC DOCUMENT: generated, not about a real person."
+BANNER = "SYNTHETIC DOCUMENT (generated; not about a real person)"
 
 _STUDY: Mapping[str, str] = {
     "LUAD": "CT of the chest and FDG-PET",
