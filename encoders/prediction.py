@@ -68,6 +68,7 @@ class Prediction:
     curve: SurvivalCurve | None = None
     n_reference: int | None = None
     source_series_uid: str | None = None
+    out_of_distribution_reason: str | None = None  # why the flag is set
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from encoders.errors import ContractError
 
-BIN_EDGES_MONTHS: tuple[float, ...] = (0, 3, 6, 9, 12, 18, 24, 30, 36, 48, 60, 84, 120, 180)
+BIN_EDGES_MONTHS: tuple[float, ...] = (0, 3, 6, 9, 12, 18, 24, 30, 36, 48, 60, 84, 120, 180, 240, 360)
 """Edges of the time bins: bin t is (edge[t], edge[t + 1]]; follow-up beyond the last edge is censored there."""
 N_BINS = len(BIN_EDGES_MONTHS) - 1
 
