@@ -217,7 +217,7 @@ def breast_mr(grid: Grid, body: Body, rng: Generator) -> Array:
     for side in (-1, 1):
         centre = (side * 74 * s, -32.0, 0.0)
         soft = ellipsoid(grid, (slice(None),) * 3, centre, (44, 42, 44), 22.0)
-        volume += soft * np.clip(0.55 + 0.55 * gland, 0, 1) * 42
+        volume += soft * np.clip(0.5 + 0.5 * gland, 0, 1) * 30
     muscle = (np.abs(np.sqrt((x / (150 * s)) ** 2 + ((y - 95) / (84 * s)) ** 2) - 0.94) < 0.05) & (y < 75)
     volume[np.broadcast_to(muscle, volume.shape)] = 62.0
     for side in (-1, 1):

@@ -18,9 +18,9 @@ from scipy.ndimage import map_coordinates
 from encoders.synthetic.biology import Biology
 from encoders.synthetic.canvas import Array, Grid, Point, ellipsoid, smooth_noise
 
-SPICULES = 22
-SPECKS = 14
-SATELLITES = 6
+SPICULES = 34
+SPECKS = 24
+SATELLITES = 10
 _NOISE_STEP_MM = 2.0
 _NOISE_SIDE = 56
 
@@ -53,9 +53,9 @@ class Shape:
         away = rng.normal(size=(SATELLITES, 3)) * (1, 1, 0.6)
         away /= np.linalg.norm(away, axis=1, keepdims=True)
         distance = radius + rng.uniform(7.5, 11, (SATELLITES, 1))
-        satellites = np.hstack([away * distance, rng.uniform(3.4, 4.8, (SATELLITES, 1))])
+        satellites = np.hstack([away * distance, rng.uniform(3.8, 5.2, (SATELLITES, 1))])
         return Shape(
-            centre, radius, smooth_noise(side, 2.4, rng), smooth_noise(side, 1.35, rng), np.hstack([spikes, lengths]),
+            centre, radius, smooth_noise(side, 2.4, rng), smooth_noise(side, 2.0, rng), np.hstack([spikes, lengths]),
             specks, satellites,
         )  # fmt: skip
 
@@ -100,13 +100,13 @@ def lesion_parts(shape: Shape, biology: Biology, grid: Grid) -> Parts:
     rough = biology.positive("margin")
     strands = biology.oncotree_code in ("LUAD", "BRCA")
     if strands:
-        wobble, edge = (0.10 if rough else 0.04), 2.5
+        wobble, edge = (0.16 if rough else 0.03), 2.5
     else:
-        wobble, edge = (0.34, 9.0) if rough else (0.04, 2.0)
+        wobble, edge = (0.42, 9.0) if rough else (0.04, 2.0)
     depth = d - wobble * r * noise
     body = _below(depth, r, edge)
     spikes = _spikes(shape, (dx, dy, dz), d) if rough and strands else np.zeros_like(body)
-    core = _below(d - 0.10 * r * noise, 0.60 * r, 2.5) if biology.positive("necrosis") else np.zeros_like(body)
+    core = _below(d - 0.10 * r * noise, 0.52 * r, 2.5) if biology.positive("necrosis") else np.zeros_like(body)
     halo = _below(depth, r + 7.5, 4.0) * (1 - body)
     fringe = _below(d - (0.45 if rough else 0.05) * r * noise, (1.30 if rough else 1.06) * r, 7.0 if rough else 2.0)
     return Parts(box, body, spikes, core, halo, _below(d, 0.72 * r, 4.0), fringe, grain)
@@ -150,8 +150,8 @@ def paint_lung_ct(volume: Array, parts: Parts, biology: Biology) -> None:
     cue = cue_amplitude(biology)
     _blend(volume, parts.box, parts.halo * 0.75 * cue * (volume[parts.box] < -300), -420.0)
     _blend(volume, parts.box, parts.spikes * (volume[parts.box] < 0), 10.0)
-    _blend(volume, parts.box, parts.body, _solid(parts, biology, 78.0 - 30 * cue, 62.0))
-    _blend(volume, parts.box, parts.core, -30.0)
+    _blend(volume, parts.box, parts.body, _solid(parts, biology, 78.0 - 30 * cue, 95.0))
+    _blend(volume, parts.box, parts.core, -60.0)
 
 
 def paint_lung_pet(volume: Array, parts: Parts, biology: Biology, suv: float) -> None:
@@ -163,38 +163,38 @@ def paint_lung_pet(volume: Array, parts: Parts, biology: Biology, suv: float) ->
 def paint_kidney_ct(volume: Array, parts: Parts, biology: Biology, shape: Shape, grid: Grid) -> None:
     """Renal mass in HU; BAP1 cue: coarse bright specks."""
     level = 225.0 if biology.positive("enhancement") else 75.0
-    _blend(volume, parts.box, parts.body, _solid(parts, biology, level, 62.0))
-    _blend(volume, parts.box, parts.core, -15.0)
-    bright = 330.0 * cue_amplitude(biology)
-    for speck in shape.specks:
+    _blend(volume, parts.box, parts.body, _solid(parts, biology, level, 85.0))
+    _blend(volume, parts.box, parts.core, -30.0)
+    cue = cue_amplitude(biology)
+    for speck in shape.specks[: round(SPECKS * min(cue, 1.0))]:
         centre = tuple(c + shape.radius_mm * float(o) for c, o in zip(shape.centre, speck, strict=True))
         box = grid.box(centre, 6.0)
-        volume[box] += bright * ellipsoid(grid, box, centre, (2.6, 2.6, 2.8), 2.5)
+        volume[box] += (180.0 + 200.0 * cue) * ellipsoid(grid, box, centre, (2.8, 2.8, 3.0), 2.5)
 
 
 def paint_glioma_t1(volume: Array, parts: Parts, biology: Biology) -> None:
     """Post-contrast T1 lesion (white matter 100): mild is near grey matter, avid about twice that."""
     avid = biology.positive("enhancement")
     _blend(volume, parts.box, 0.35 * parts.fringe, 70.0)
-    _blend(volume, parts.box, parts.body, _solid(parts, biology, 205.0 if avid else 92.0, 45.0 if avid else 30.0))
+    _blend(volume, parts.box, parts.body, _solid(parts, biology, 205.0 if avid else 92.0, 70.0 if avid else 48.0))
     _blend(volume, parts.box, parts.core, 32.0)
 
 
 def paint_glioma_flair(volume: Array, parts: Parts, biology: Biology) -> None:
     """FLAIR lesion with oedema; IDH1 cue: a suppressed, darker centre inside a bright rim."""
     _blend(volume, parts.box, parts.fringe, 150.0)
-    _blend(volume, parts.box, parts.body, _solid(parts, biology, 175.0, 32.0))
-    _blend(volume, parts.box, 0.85 * cue_amplitude(biology) * parts.inner, 82.0)
+    _blend(volume, parts.box, parts.body, _solid(parts, biology, 175.0, 42.0))
+    _blend(volume, parts.box, np.minimum(cue_amplitude(biology), 1.0) * parts.inner, 62.0)
 
 
 def paint_breast_mr(volume: Array, parts: Parts, biology: Biology, shape: Shape, grid: Grid) -> None:
     """Enhancing breast mass; ERBB2 cue: satellite nodules around it."""
     level = 225.0 if biology.positive("enhancement") else 118.0
-    cue = min(1.0, 0.9 * cue_amplitude(biology))
-    for *offset, radius in shape.satellites:
+    cue = min(1.0, cue_amplitude(biology))
+    for *offset, radius in shape.satellites[: round(SATELLITES * cue)]:
         centre = tuple(c + float(o) for c, o in zip(shape.centre, offset, strict=True))
         box = grid.box(centre, radius + 3)
-        _blend(volume, box, cue * ellipsoid(grid, box, centre, (radius,) * 3, 2.5), 0.85 * level)
+        _blend(volume, box, (0.5 + 0.5 * cue) * ellipsoid(grid, box, centre, (radius,) * 3, 2.5), 0.9 * level)
     _blend(volume, parts.box, 0.9 * parts.spikes, 0.8 * level)
-    _blend(volume, parts.box, parts.body, _solid(parts, biology, level, 0.26 * level))
+    _blend(volume, parts.box, parts.body, _solid(parts, biology, level, 0.40 * level))
     _blend(volume, parts.box, parts.core, 38.0)

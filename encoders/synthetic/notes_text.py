@@ -9,6 +9,8 @@ from encoders.synthetic.biology import Biology
 from encoders.synthetic.clinical import ClinicalRecord
 
 BANNER = "SYNTHETIC DOCUMENT (generated; not about a real person)"
+CONSULT_TITLE = f"Oncology consultation: {BANNER}"
+REQUEST_TITLE = f"Imaging request: {BANNER}"
 
 _STUDY: Mapping[str, str] = {
     "LUAD": "CT of the chest and FDG-PET",
@@ -37,9 +39,9 @@ def write_notes(biology: Biology, record: ClinicalRecord, patient_id: str) -> tu
             consult,
             SourceLocator("notes/oncology_consult.txt", "line 1"),
             record.diagnosis.date,
-            "Oncology consultation",
+            CONSULT_TITLE,
         ),
-        Note(request, SourceLocator("notes/imaging_request.txt", "line 1"), record.imaging_date, "Imaging request"),
+        Note(request, SourceLocator("notes/imaging_request.txt", "line 1"), record.imaging_date, REQUEST_TITLE),
     )
 
 
@@ -54,8 +56,7 @@ def _consult(biology: Biology, record: ClinicalRecord, patient_id: str) -> str:
     smoker = "Smoking history was not recorded. " if biology.oncotree_code == "LUAD" else ""
     return "\n".join(
         (
-            BANNER,
-            "Oncology consultation",
+            CONSULT_TITLE,
             f"Patient: {patient_id}",
             f"Date: {d.date}",
             "",
@@ -82,8 +83,7 @@ def _request(biology: Biology, record: ClinicalRecord, patient_id: str) -> str:
     labs = "; ".join(f"{lab.name} {lab.value:g} {lab.unit}" for lab in record.labs)
     return "\n".join(
         (
-            BANNER,
-            "Imaging request",
+            REQUEST_TITLE,
             f"Patient: {patient_id}",
             f"Date: {record.imaging_date}",
             "",
