@@ -20,6 +20,13 @@ def series_name(series: ImagingSeries) -> str:
     return series.role or series.modality.value
 
 
+def series_phrase(series: ImagingSeries) -> str:
+    """The name with its modality where the name does not tell it: "FLAIR MR", "CT chest"."""
+    name = series_name(series)
+    told = {"PT": "PET"}.get(series.modality.value, series.modality.value)
+    return name if told.lower() in name.lower() else f"{name} {told}"
+
+
 def draft_imaging(patient: Patient, prediction: PatientPrediction) -> Iterator[Draft]:
     """Every I evidence of the case."""
     by_uid = {s.series_uid: s for s in patient.imaging}
@@ -32,8 +39,8 @@ def draft_imaging(patient: Patient, prediction: PatientPrediction) -> Iterator[D
     first = patient.imaging[0] if patient.imaging else None
     for predicted in prediction.predictions:
         if predicted.task.startswith("appearance:") and predicted.label:
-            series_or_none = by_uid.get(predicted.source_series_uid or "") or first
-            yield _appearance(predicted, series_or_none)
+            named = by_uid.get(predicted.source_series_uid or "")
+            yield _appearance(predicted, named or first, on=series_phrase(named) if named else None)
 
 
 def _series(series: ImagingSeries, index: int) -> Draft:
@@ -47,7 +54,7 @@ def _series(series: ImagingSeries, index: int) -> Draft:
     }
     if series.date:
         fields["date"] = word(series.date)
-    text = f"Series {name} ({series.modality.value})" + (f" of {series.date}" if series.date else "")
+    text = f"Series {series_phrase(series)} ({series.modality.value})" + (f" of {series.date}" if series.date else "")
     text += f": {series.volume.shape[0]} slices, spacing {spacing} mm."
     source = located(series.source, series_uid=series.series_uid, date=series.date)
     return Draft("series", text, fields, source, rank=50 - index, label=name)
@@ -74,7 +81,7 @@ def _lesion(measured: Measurement, series: ImagingSeries, index: int) -> Draft:
     }
     outline = "a proposed outline, not confirmed by a person" if measured.proposed else "the outline in the files"
     text = (
-        f"On {name} the lesion has a volume of {fields['volume'].display}, a longest axial diameter of "
+        f"On {series_phrase(series)} the lesion has a volume of {fields['volume'].display}, a longest axial diameter of "
         f"{fields['longest_diameter'].display} and a short axis of {fields['short_axis'].display}; mean intensity "
         f"{fields['mean_intensity'].display}, maximum {fields['max_intensity'].display}; largest on "
         f"{fields['slice'].display}; measured from {outline}."
@@ -82,11 +89,11 @@ def _lesion(measured: Measurement, series: ImagingSeries, index: int) -> Draft:
     return Draft("lesion", text, fields, source, rank=75 - index, label=f"lesion on {name}")
 
 
-def _appearance(predicted: Prediction, series: ImagingSeries | None) -> Draft:
+def _appearance(predicted: Prediction, series: ImagingSeries | None, *, on: str | None) -> Draft:
     attribute = predicted.task.partition(":")[2]
     label = predicted.label or ""
     fields = {"attribute": word(attribute), "finding": word(label)}
-    text = f"The image network reads the lesion's {attribute} as {label}"
+    text = f"The image network reads the lesion's {attribute} as {label}" + (f" on {on}" if on else "")
     if predicted.probability is not None:
         fields["probability"] = quantity(predicted.probability, None, digits=2)
         text += f", probability {fields['probability'].display}"

@@ -95,6 +95,7 @@ class EvidenceView:
     keys : every token of text, fields and source; field_keys : field -> its token keys
     numbers : (number, field it stands in or None for the text alone)
     field_poles : directions its fields and its type state; text_poles : those its text states beside them
+    signed_words : (word key, effective pole) of the text; decides where the text holds both poles of a group
     negated / plain : keys that stand inside / outside the scope of a negation in the text
     free_text : the tokens whose order carries meaning (a statement or a quote), neutral words left out
     """
@@ -105,6 +106,7 @@ class EvidenceView:
     numbers: tuple[tuple[Number, str | None], ...]
     field_poles: frozenset[Pole]
     text_poles: frozenset[Pole]
+    signed_words: frozenset[tuple[str, Pole]]
     negated: frozenset[str]
     plain: frozenset[str]
     free_text: tuple[str, ...]
@@ -114,18 +116,25 @@ class EvidenceView:
         """Whether a plain word is the evidence's own or belongs to its type."""
         return token.key in self.keys or token.key in self.type_words
 
-    def holds_pole(self, pole: Pole) -> bool:
-        """Whether the evidence states this direction; a field's word counts before the text's."""
+    def holds_pole(self, pole: Pole, key: str | None = None) -> bool:
+        """Whether the evidence states this direction; a field's word counts before the text's.
+
+        key : the word that states it; needed where the text states both directions of the group
+        """
         group, index = pole
-        known = {i for g, i in self.field_poles if g == group} or {i for g, i in self.text_poles if g == group}
+        known = {i for g, i in self.field_poles if g == group}
+        if not known:
+            known = {i for g, i in self.text_poles if g == group}
+            if len(known) > 1 and key is not None:
+                return (key, pole) in self.signed_words
         if index in known:
             return True
         return index < 0 and bool(known) and ~index not in known
 
-    def opposes(self, pole: Pole) -> bool:
+    def opposes(self, pole: Pole, key: str | None = None) -> bool:
         """Whether the evidence states another direction of the same group, and not this one."""
         known = {i for g, i in self.field_poles | self.text_poles if g == pole[0]}
-        return bool(known) and not self.holds_pole(pole)
+        return bool(known) and not self.holds_pole(pole, key)
 
     def number_fields(self, number: Number, *, approximate: bool = False) -> frozenset[str | None]:
         """Fields (None = the text) in which this number stands, unit and displayed precision respected."""
@@ -177,6 +186,7 @@ def view(item: Evidence) -> EvidenceView:
         numbers=tuple(numbers),
         field_poles=frozenset(field_poles),
         text_poles=frozenset(found.poles.values()) | _biomarker_poles(fields.get("biomarker", ())),
+        signed_words=frozenset((text_tokens[i].key, p) for i, p in found.poles.items()),
         negated=frozenset(text_tokens[j].key for j in inside),
         plain=frozenset(t.key for j, t in enumerate(text_tokens) if j not in inside),
         free_text=_free_text(item, fields),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from assistant.claim import Verdict
 from assistant.grounding_evidence import EvidenceView, pole_of
 from assistant.grounding_statement import Bound, Statement, is_approximate
-from assistant.grounding_vocabulary import FIELD_CUES, FRAMES
+from assistant.grounding_vocabulary import FIELD_CUES, FRAMES, ORDERING, REQUIRED_CUES
 from assistant.grounding_words import CAUSAL, NEGATIONS
 from assistant.normalise import TokenKind, word_key
 
@@ -25,6 +25,8 @@ _ALTERATIONS = (TokenKind.GENE, TokenKind.VARIANT, TokenKind.FUSION)
 _INN = re.compile(
     r"(?:mab|nib|ciclib|parib|limus|platin|taxel|rubicin|zomib|degib|tinib|stat|lisib|rafenib|sertib|mycin|tecan|fosfamide)$"
 )
+_ORDERING = frozenset(word_key(w) for w in ORDERING)
+_STRICT_ORDER = 0.9
 _MIN_ORDER, _MIN_COVERAGE, _MIN_STRETCH, _MIN_STRETCH_COVERAGE = 0.6, 0.4, 4, 0.6
 
 
@@ -50,7 +52,7 @@ def every_token_supported(statement: Statement) -> Finding | None:
     if not missing:
         return None
     for token in missing:
-        if token.pole is not None and any(v.opposes(token.pole) for v in statement.views.values()):
+        if token.pole is not None and any(v.opposes(token.pole, token.token.key) for v in statement.views.values()):
             return _contradicted(_opposed(token, statement))
         if token.token.key in NEGATIONS:
             return _negation(token, statement)
@@ -67,7 +69,7 @@ def _named(bound: Bound) -> str:
 
 
 def _opposed(bound: Bound, statement: Statement) -> str:
-    other = next(i for i, v in statement.views.items() if bound.pole is not None and v.opposes(bound.pole))
+    other = next(i for i, v in statement.views.items() if bound.pole and v.opposes(bound.pole, bound.token.key))
     negated = "a negated " if pole_of(bound.token) != bound.pole else ""
     return f"says {negated}{bound.token.surface!r}, but {other} states the opposite: {statement.views[other].item.text}"
 
@@ -120,8 +122,11 @@ def _clause_evidence(statement: Statement) -> dict[int, frozenset[str]]:
 
 def _image_description(tokens: Sequence[Bound], statement: Statement) -> bool:
     """ "A 38 mm spiculated lesion": image evidence may share a clause when each word names its own attribute."""
-    ids = frozenset().union(*(b.support for b in tokens))
-    if any(statement.views[i].item.type not in ("lesion", "appearance") for i in ids):
+    held = [statement.views[i] for i in frozenset().union(*(b.support for b in tokens))]
+    if any(v.item.type not in ("lesion", "appearance") for v in held) or sum(v.item.type == "lesion" for v in held) > 1:
+        return False
+    attributes = {k for v in held if v.item.type == "appearance" for k in v.field_keys.get("attribute", ())}
+    if any(b.token.key in attributes for b in tokens):
         return False
     return all(b.pole is None or b.is_subject for b in tokens)
 
@@ -132,13 +137,17 @@ def _mixed(tokens: Sequence[Bound], statement: Statement) -> Finding:
     for bound in plain:
         common &= bound.support
     for bound in tokens:
-        if bound.pole is not None and plain and any(statement.views[i].opposes(bound.pole) for i in common):
+        if (
+            bound.pole is not None
+            and plain
+            and any(statement.views[i].opposes(bound.pole, bound.token.key) for i in common)
+        ):
             return _contradicted(_opposed_in(bound, common, statement))
     return _unsupported("joins values of different evidence into one statement that none of them holds")
 
 
 def _opposed_in(bound: Bound, ids: frozenset[str], statement: Statement) -> str:
-    other = next(i for i in sorted(ids) if bound.pole and statement.views[i].opposes(bound.pole))
+    other = next(i for i in sorted(ids) if bound.pole and statement.views[i].opposes(bound.pole, bound.token.key))
     return f"says {bound.token.surface!r}, but {other} states otherwise: {statement.views[other].item.text}"
 
 
@@ -184,11 +193,13 @@ def _number_fits(bound: Bound, statement: Statement, held: EvidenceView) -> Find
     approximate = is_approximate(statement.tokens, bound.index)
     fields = {f for f in held.number_fields(number, approximate=approximate) if f}
     if not fields:
-        return None
+        return _not_a_time_point(bound, statement, held)
     unit = {n.unit for n, f in held.numbers if f in fields}
     rivals = {f for n, f in held.numbers if f in cues and n.unit in unit}
     near = _pair_place(bound, statement) or _nearest_cue(bound, statement, {f: cues[f] for f in rivals if f})
     if near is None:
+        if any((held.item.type, f) in REQUIRED_CUES for f in fields):
+            return _unsupported(f"does not say what {bound.token.surface!r} is")
         if held.item.type == "survival" and all(f.startswith(("survival", "interval")) for f in fields):
             return _unsupported(f"states {bound.token.surface!r} without saying at how many months")
         return None
@@ -198,6 +209,19 @@ def _number_fits(bound: Bound, statement: Statement, held: EvidenceView) -> Find
             f"{held.item.id} holds it as {' or '.join(sorted(fields)).replace('_', ' ')}"
         )
     return None
+
+
+def _not_a_time_point(bound: Bound, statement: Statement, held: EvidenceView) -> Finding | None:
+    """A number of the text alone ("at 24 months") is not given as the value of a field with the same unit."""
+    number = bound.token.number
+    cues = FIELD_CUES[held.item.type]
+    same_unit = {f for n, f in held.numbers if f in cues and number is not None and n.unit == number.unit}
+    words = {word_key(w): f for f in same_unit if f for w in cues[f] if ":" not in w}
+    here = [i for i, t in enumerate(statement.tokens) if statement.segment_of[i] == bound.segment and t.key in words]
+    if not here:
+        return None
+    field = words[statement.tokens[here[0]].key].replace("_", " ")
+    return _unsupported(f"gives {bound.token.surface!r} as {field}, which {held.item.id} does not")
 
 
 def _pair_place(bound: Bound, statement: Statement) -> set[str] | None:
@@ -258,13 +282,16 @@ def free_text_keeps_its_order(statement: Statement) -> Finding | None:
         ]  # fmt: skip
         words = [k for k in said if k in held.free_text]
         beyond = [k for k in words if k not in fields and k not in held.type_words]
-        if held.item.type == "therapy" and len(beyond) < 2:
-            continue
+        if held.item.type == "therapy":
+            if len(beyond) < 2:
+                continue
+            words = [k for k in dict.fromkeys(words) if k in beyond or k.startswith("drug:")]
         if not words or (held.item.type != "therapy" and not beyond):
             continue
         if not _drugs_in_order(words, held.free_text):
             return _unsupported(f"names the drugs in another order than {evidence_id}, which changes who did better")
-        if _common_length(words, held.free_text) < _MIN_ORDER * len(words):
+        ordering = any(t.key in _ORDERING for t in statement.tokens)
+        if _common_length(words, held.free_text) < (_STRICT_ORDER if ordering else _MIN_ORDER) * len(words):
             return _unsupported(f"rearranges the sentence of {evidence_id} into another statement")
         if held.item.type != "therapy" and not _covers(words, held.free_text):
             return _unsupported(f"takes too few words from {evidence_id} to keep what it says")

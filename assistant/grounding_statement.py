@@ -117,7 +117,7 @@ def _holds(token: Token, pole: Pole | None, tokens: Sequence[Token], index: int,
             named_by_status = view.item.type == "therapy" and token.surface.lower() in STATUS_WORDS
             if not named_by_status and not (pole == ("offer", 1) and view.holds_pole(pole)):
                 return False
-        return view.holds_pole(pole)
+        return view.holds_pole(pole, token.key)
     if token.kind is TokenKind.WORD:
         return view.holds_word(token)
     return token.key in view.keys

@@ -160,7 +160,8 @@ def _shares(statement: Statement, evidence_id: str, held: EvidenceView) -> Findi
 
 def _genes(statement: Statement, evidence_id: str, held: EvidenceView) -> Finding | None:
     levels = [b for b in statement.bound if b.pole is not None and b.pole[0] == "level"]
-    for gene in (b for b in statement.bound if b.token.kind is TokenKind.GENE):
+    known = held.field_keys.get("genes_raising", frozenset()) | held.field_keys.get("genes_lowering", frozenset())
+    for gene in (b for b in statement.bound if b.token.kind is TokenKind.GENE or b.token.key in known):
         pole = _pole_for(gene, levels)
         if pole is None:
             continue

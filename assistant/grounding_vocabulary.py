@@ -24,7 +24,7 @@ record described describes listed lists named given giving gives give noting not
 stated stating says say indicates indicate indicating according based using used use current
 currently case cases evidence data value values result results finding findings information details
 detail feature features status level type presents presenting presented case-level corresponds
-corresponding total overall respectively namely i.e e.g because among between about approximately
+corresponding respectively namely i.e e.g because among between about approximately
 around roughly nearly circa include includes including holds hold analysis analysed their across testing additionally moreover
 while whereas but although though plus alongside
 """) - {"because", "respectively", "than", "so", "give", "given", "giving", "gives"}  # fmt: skip
@@ -55,10 +55,10 @@ TYPE_WORDS: Mapping[str, str] = {
               "examination available obtained taken resolution voxel consists contains includes comprises and modality on",
     "lesion": "lesion tumour mass volume long longest axial diameter short axis size mean maximum intensity slice axis "
               "dimension extent key image imaging on scan largest axially series uptake suvmax maximum suvmean "
-              "measuring across hounsfield suv suvmean visible reaching occupies ct pet mr fdg",
+              "measuring across hounsfield suv suvmean visible reaching occupies",
     "appearance": "tracer imaging image images appears appearance look looks lesion tumour mass read reads model network "
                   "probability appear attribute characterised rated assessed classified "
-                  "predict likely suggests suggest ct pet mr fdg scan estimate radiological radiologically confidence",
+                  "predict likely suggests suggest scan estimate radiological radiologically confidence",
     "variant": "variant mutation mutated mutant alteration altered change sequencing molecular gene genomic "
                "dna reads allele fraction depth read protein harbour harbouring carry "
                "detected tumour at next generation supported panel frequency positive",
@@ -70,7 +70,7 @@ TYPE_WORDS: Mapping[str, str] = {
     "expression_profile": "expression profile gene transcriptomic rna tumour model network read reads probability "
                           "signature shows molecular predict likely suggests suggest estimate confidence",
     "pathway": "pathway activity score expression gene signalling",
-    "survival": "survival predict model estimate risk group probability expected percentile cohort reference month year "
+    "survival": "overall survival predict model estimate risk group probability expected percentile cohort reference month year "
                 "interval confidence ci range between overall at outcome compare relative rank ranks "
                 "place places placed score falls lies input reliable out distribution relative death project "
                 "fusion multimodal multi modality category corresponding predictor",
@@ -124,6 +124,12 @@ FIELD_CUES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "gene_attribution": {"completeness_error": ("error", "completenes", "completeness")},
 }  # fmt: skip
 """Type -> field -> words that say which field a number belongs to; the nearest one in the clause decides."""
+
+REQUIRED_CUES = frozenset([("similar_summary", "median_survival")])
+"""(type, field) whose value is only said beside one of its words."""
+
+ORDERING = _words("followed before after then versus vs compared over than prior preceded")
+"""Words of free text that make the order of what stands around them its meaning."""
 
 FRAMES: Mapping[str, tuple[frozenset[str], str]] = {
     "molecular_prediction": (_words("predict model probability estimate likely suggest network classifier"),

@@ -116,7 +116,7 @@ POLES: Mapping[str, tuple[frozenset[str], ...]] = {
 high higher highest elevated raised raises raise raising increases increase increased increasing
 """),
         _words("""
-low lower lowest reduced lowers lowering decreases decrease decreased decreasing reduces reducing
+low lower lowest reduced lowers lowered lowering decreases decrease decreased decreasing reduces reducing
 """),
         _words("intermediate moderate medium"),
     ),
