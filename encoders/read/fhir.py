@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,18 @@ USED_TYPES = frozenset(
 )
 
 
+@contextmanager
+def _fhir_shape(files: str) -> Iterator[None]:
+    """Fields of a wrong shape surface as Python's type errors deep in a reader; the file is at fault, so say so."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (AttributeError, TypeError, KeyError, ValueError) as error:
+        why = f"{type(error).__name__}: {error}"
+        raise InputError(f"{files}: a field is not shaped as FHIR R4 says ({why}); export the record again.") from error
+
+
 def load_resources(path: Path, name: str) -> tuple[Resource, ...]:
     """Every resource of one FHIR file.
 
@@ -42,6 +55,8 @@ def load_resources(path: Path, name: str) -> tuple[Resource, ...]:
     InputError: not JSON, no FHIR resource, or more than one Patient in the file.
     """
     resources = tuple(Resource(r, name) for r in _resources(read_text(path, name), name))
+    with _fhir_shape(name):
+        patient_ids(resources)
     patients = {r.id for r in resources if r.type == "Patient"}
     if len(patients) > 1:
         raise InputError(
@@ -61,7 +76,17 @@ def patient_ids(resources: Sequence[Resource]) -> tuple[str, ...]:
 
 
 def read_fhir(resources: Sequence[Resource]) -> Facts:
-    """What resources of one patient, from any number of files, say together."""
+    """What resources of one patient, from any number of files, say together.
+
+    Raises
+    ------
+    InputError: a field that is not shaped as FHIR says (a number where a list must be ...).
+    """
+    with _fhir_shape(", ".join(sorted({r.file for r in resources}))):
+        return _read(resources)
+
+
+def _read(resources: Sequence[Resource]) -> Facts:
     by_type: dict[str, list[Resource]] = {}
     for resource in resources:
         by_type.setdefault(resource.type, []).append(resource)
@@ -122,7 +147,9 @@ def _resources(text: str, name: str) -> list[Mapping[str, Any]]:
     found: list[Mapping[str, Any]] = []
     for top in tops:
         if isinstance(top, dict) and top.get("resourceType") == "Bundle":
-            found.extend(e["resource"] for e in top.get("entry", []) if isinstance(e.get("resource"), dict))
+            entries = top.get("entry")
+            entries = [e for e in entries if isinstance(e, dict)] if isinstance(entries, list) else []
+            found.extend(e["resource"] for e in entries if isinstance(e.get("resource"), dict))
         elif isinstance(top, dict) and "resourceType" in top:
             found.append(top)
     if not found:

@@ -111,8 +111,10 @@ def _silent(_: str) -> None:
 def _read_folder(folder: Path, called: str, allow_mixed_ids: bool, say: Progress) -> Patient:
     """Read a folder; ``called`` stands in for the patient's id where no file gives one."""
     paths = sorted(p for p in folder.rglob("*") if p.is_file())
+    dangling = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_symlink() and not p.exists())
     say(f"{len(paths)} files found")
     found, tables = _read_records(folder, paths)
+    found.skipped.extend(f"{name}: a link to a file that is not there" for name in dangling)
     before = _identities(found)
     known = one_patient(before, (), allow_mixed_ids=allow_mixed_ids).known
     for path, name, kind in tables:

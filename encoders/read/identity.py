@@ -36,7 +36,8 @@ def one_patient(found: Sequence[FileIds], samples: Sequence[FileIds], *, allow_m
     """Check that all files speak of one patient.
 
     Two files agree when they share an id (any case). A sample name (MAF barcode, table column) disagrees only when
-    it is made like the patient's id with another number; any other sample name is taken to be the laboratory's.
+    it is made like the patient's id with another number, or two tables' names differ in their number only; any
+    other sample name is taken to be the laboratory's.
 
     Raises
     ------
@@ -75,6 +76,7 @@ def _groups(found: Sequence[FileIds]) -> list[list[FileIds]]:
 def _check_samples(
     samples: Sequence[FileIds], known: Sequence[str], allow_mixed_ids: bool, warnings: list[str]
 ) -> None:
+    strangers: list[tuple[str, str]] = []
     for file in samples:
         for sample in file.ids:
             if any(belongs(sample, patient) for patient in known):
@@ -86,20 +88,31 @@ def _check_samples(
                     f"{rival!r}. Keep one patient's files in a folder. If they are one person's, say so with "
                     "--allow-mixed-ids (allow_mixed_ids=True)."
                 )
+            other = next(((f, s) for f, s in strangers if s != sample and _shape(s) == _shape(sample)), None)
+            if other is not None and not allow_mixed_ids:
+                raise InputError(
+                    f"{other[0]} has sample {other[1]!r}, {file.file} has sample {sample!r}, and no record says that "
+                    "both are one patient's. Keep one of them. If they are one person's, say so with --allow-mixed-ids "
+                    "(allow_mixed_ids=True)."
+                )
+            strangers.append((file.file, sample))
             if known:
                 warnings.append(
                     f"{file.file}: sample {sample!r} is not named after the patient; taken to be this patient's"
                 )
 
 
+def _shape(name: str) -> str:
+    """The name with every digit as 0: what two numbers of one scheme have in common."""
+    return re.sub(r"\d", "0", name.strip().lower())
+
+
 def _same_scheme(sample: str, patient: str) -> bool:
     """Whether a sample name begins like the patient's id but with another number ("SYN-0002-T" beside "SYN-0001")."""
     if not any(c.isdigit() for c in patient) or not any(c.isalpha() for c in patient):
         return False
-    shape = re.sub(r"\d", "0", patient.lower())
-    begins = re.sub(r"\d", "0", sample.lower())
-    head = len(shape)
-    return begins.startswith(shape) and (len(sample) == head or not sample[head].isalnum())
+    head = len(patient)
+    return _shape(sample).startswith(_shape(patient)) and (len(sample) == head or not sample[head].isalnum())
 
 
 def _chosen(found: Sequence[FileIds]) -> str | None:

@@ -75,8 +75,11 @@ def sniff(path: Path, name: str) -> Sniffed:
         if path.suffix.lower() in DATA_SUFFIXES:
             raise InputError(f"{name}: the file has 0 bytes; export or copy it again, or remove it from the folder.")
         return Sniffed(FileKind.JUNK, "the file is empty")
-    with path.open("rb") as handle:
-        head = handle.read(HEAD_BYTES)
+    try:
+        with path.open("rb") as handle:
+            head = handle.read(HEAD_BYTES)
+    except OSError as error:
+        raise InputError(f"{name}: the file cannot be opened ({error.strerror}); check its permissions.") from error
     if head[:2] == b"\x1f\x8b":
         head = _unzipped_head(path, name)
     return _by_magic(head) or _by_text(path, head, name)

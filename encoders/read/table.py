@@ -77,8 +77,11 @@ def split_header(lines: Sequence[str]) -> Header | None:
             continue
         body = [line for line in lines[start + 1 : start + 1 + _LOOK_ROWS] if line.strip() and not _is_comment(line)]
         rows = [tuple(_cells(line, separator)) for line in body]
-        near = [row for row in rows if abs(len(row) - len(columns)) <= 1]
-        if rows and len(near) >= 0.8 * len(rows):
+        loose = 1 if separator == "\t" else 0  # prose has commas too, but not the same number on every line
+        near = [row for row in rows if abs(len(row) - len(columns)) <= loose]
+        if not rows and (separator != "\t" or len(filled) < 3):
+            continue
+        if len(near) >= 0.8 * len(rows) and not any(c.strip().endswith(".") for c in columns):
             names = tuple(c.strip().lstrip("#") for c in columns)
             return Header(names, tuple(near), separator, start + 1)
     return None

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from encoders.errors import InputError
+from encoders.errors import ContractError, InputError
 from encoders.patient import GenomeBuild, IntensityUnit, ModalityName, Patient
 from encoders.read.folder import read_patient
 
@@ -324,3 +324,36 @@ def test_the_moalmanac_example_patient_is_read_whole(open_data: Path):
 def test_a_cbioportal_study_needs_its_patient_named(open_data: Path):
     with pytest.raises(InputError, match=r"samples.*none is named after the patient"):
         read_patient(open_data / "clinical/cbioportal/study_es_0")
+
+
+def test_two_tables_of_one_naming_scheme_without_a_record_are_refused(tmp_path, write_text, maf):
+    write_text(tmp_path / "a.maf", maf.replace("P-001-T", "S21-100"))
+    write_text(tmp_path / "b.maf", maf.replace("P-001-T", "S21-200"))
+    with pytest.raises(InputError, match=r"a\.maf has sample 'S21-100', b\.maf has sample 'S21-200', and no record"):
+        read_patient(tmp_path)
+    assert len(read_patient(tmp_path, allow_mixed_ids=True).variants) == 2
+
+
+def test_a_dangling_link_is_told(whole):
+    (whole / "gone.dcm").symlink_to(whole / "nowhere")
+    assert "gone.dcm: a link to a file that is not there" in read_patient(whole).skipped
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_records_with_wrong_types_are_read_or_refused_never_crash(tmp_path, write_json, bundle, seed):
+    rng = random.Random(seed)
+    content = bundle()
+    for _ in range(3):
+        where = content["entry"]
+        while True:
+            key = rng.choice(range(len(where)) if isinstance(where, list) else list(where))
+            if isinstance(where[key], dict | list) and where[key] and rng.random() < 0.8:
+                where = where[key]
+                continue
+            where[key] = rng.choice([None, 3, "text", [], {}, [None], {"coding": 5}, True])
+            break
+    write_json(tmp_path / "record.json", content)
+    try:
+        read_patient(tmp_path)
+    except (InputError, ContractError) as error:
+        assert str(error)

@@ -267,3 +267,24 @@ def test_cbioportal_tables_are_read_for_a_named_patient(open_data: Path):
     assert median.values[0] == pytest.approx(1.4345)
     log2 = read_copy_number(study / "data_cna_log2.txt", "x", patient_ids=who, log2_values=True).value
     assert (log2[0].gene, log2[0].call, log2[0].log2_ratio) == ("ACAP3", "loss", pytest.approx(-0.55))
+
+
+# What a file is, by content
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("Dear colleague, thank you,\nshe is well, and walks.\nNo pain, no fever, no cough.\n", FileKind.NOTE),
+        ("SYNTHETIC: made up, not real.\nDate: 2024-01-01\nWell, really.\n", FileKind.NOTE),
+        ("Hugo_Symbol\tVariant_Classification\tChromosome\n", FileKind.MAF),
+        ("#FusionName\tLeftGene\tRightGene\n", FileKind.FUSIONS),
+        ("gene\tcall\nA\tgain\n", FileKind.COPY_NUMBER),
+        ("Hugo_Symbol\tS1\nA\t-2\nB\t0\nC\t1\n", FileKind.COPY_NUMBER),
+        ("gene,TPM\nA,1.5\n", FileKind.EXPRESSION),
+        ("a,b\n1,2\n", FileKind.UNKNOWN),
+        ("genetic_alteration_type: METHYLATION\ndata_filename: x.txt\n", FileKind.TABLE_META),
+    ],
+)
+def test_text_files_are_told_apart_by_content(table, text, kind):
+    assert sniff(table(text), "file").kind is kind
