@@ -230,9 +230,9 @@ def _of_class(run: _Run, task: str, words: tuple[str, str], p: float, modality: 
 
 
 def _main_series(run: _Run, task: str) -> str:
-    """Series that weighs most in an image task."""
-    score = run.models.model.image_heads.score(run.batch.kind)[:, IMAGE_TASKS.index(task)]
-    return run.inputs.crops[int(score.argmax())].series_uid
+    """Series that weighs most in an image task; of equals, the one whose UID sorts last."""
+    score = run.models.model.image_heads.score(run.batch.kind)[:, IMAGE_TASKS.index(task)].tolist()
+    return max((s, c.series_uid) for s, c in zip(score, run.inputs.crops, strict=True))[1]
 
 
 def _image_tasks(run: _Run) -> tuple[list[Prediction], dict[str, str]]:
