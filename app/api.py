@@ -26,6 +26,7 @@ from fastapi import FastAPI, File, Form, HTTPException, Query, Request, UploadFi
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException as AnyHTTPException
 
 from app.case_files import StoredCase
 from app.chat_events import event_to_dict
@@ -191,7 +192,7 @@ def _add_errors(made: FastAPI) -> None:
         )
 
     handlers: dict[type[Exception], Callable[[Any], tuple[int, str]]] = {
-        HTTPException: lambda e: (e.status_code, str(e.detail)),
+        AnyHTTPException: lambda e: (e.status_code, str(e.detail)),
         RequestValidationError: lambda e: (422, _validation_words(e)),
         InputError: lambda e: (400, str(e)),
         RadomicaError: lambda e: (503, str(e)),

@@ -47,6 +47,7 @@ OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to 
 RemoteOption = Annotated[
     bool, typer.Option("--allow-remote", help="Let patient data go to an LLM address outside this network.")
 ]
+WeightsOption = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Default: the shipped weights.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 FolderArgument = Annotated[Path, typer.Argument(metavar="FOLDER", help="A patient folder.")]
 
@@ -163,10 +164,10 @@ def train_fusion(
 ) -> None:
     """Train the encoders and the fusion model on the synthetic cohort."""
     with progress_line("preparing the training") as progress:
-        from encoders.checkpoints import WEIGHTS  # noqa: PLC0415
+        from encoders.registry import entry  # noqa: PLC0415
         from encoders.train import train_fusion as train  # noqa: PLC0415
 
-        metrics = train(n=n, seed=seed, out=out or WEIGHTS, cohort=cohort, progress=progress)
+        metrics = train(n=n, seed=seed, out=out or entry("fusion").folder, cohort=cohort, progress=progress)
     _print_json(metrics)
 
 

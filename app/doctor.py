@@ -46,14 +46,13 @@ class Check:
 
 def run_checks(settings: Settings) -> tuple[Check, ...]:
     """Every check, in the order printed."""
-    import encoders  # noqa: PLC0415
     from assistant.llm.locations import SHIPPED_LM  # noqa: PLC0415
+    from encoders.registry import entry  # noqa: PLC0415
 
-    fusion = Path(encoders.__file__).parent / "weights" / "fusion"
     return (
         _python(),
         *_packages(),
-        _weights("fusion weights", fusion, "radomica train fusion"),
+        _weights("fusion weights", entry("fusion").folder, "radomica train fusion"),
         _weights("embedded LLM weights", SHIPPED_LM, "radomica train lm"),
         _embedder(),
         _home(settings.home),

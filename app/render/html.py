@@ -76,7 +76,7 @@ def render_html(report: Report | Mapping[str, Any]) -> str:
 def build_view(data: Mapping[str, Any]) -> dict[str, Any]:
     """Everything the template prints, from the mapping that report.json holds."""
     evidence = {e["id"]: e for e in data["evidence"]}
-    figures = data.get("figures") or {}
+    figures = {"slices": [], "skipped": [], **(data.get("figures") or {})}
     tables = {
         "imaging": imaging_tables(evidence),
         "molecular": molecular_rows(evidence),
@@ -103,9 +103,10 @@ def build_view(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def _sections(data: Mapping[str, Any], tables: Mapping[str, Any], evidence: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Sections in reading order; claims that only repeat a table row are set apart, so nothing is read twice."""
+    pictures = (data.get("figures") or {}).get("slices")
     rows = {
         "summary": header_rows(evidence),
-        "imaging": [*tables["imaging"]["lesions"], *(series_rows(evidence) if data.get("figures") else ())],
+        "imaging": [*tables["imaging"]["lesions"], *(series_rows(evidence) if pictures else ())],
         "molecular": tables["molecular"],
         "predictions": tables["predictions"],
         "therapy": [*tables["therapy"]["offered"], *tables["therapy"]["excluded"]],

@@ -5,15 +5,22 @@ Nothing here is a real patient; drug, trial and PMID strings only have to look l
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
+from app import workbench
+from app.make_report import WrittenReport
+from app.render import write_report_html
 from assistant.claim import CheckedClaim, Verdict
 from assistant.evidence import Evidence, EvidenceKind, EvidenceSource, Field
 from assistant.figures import build_figures
-from assistant.report import SECTION_TITLES, Report, Section
+from assistant.report import SECTION_TITLES, Report, Section, write_report_json
 from encoders.patient import (
     Expression,
     ImagingModality,
@@ -509,3 +516,44 @@ def bare_report(report: Report) -> Report:
         evidence=report.evidence[:1],
         synthetic=False,
     )
+
+
+@dataclass(frozen=True)
+class Said:
+    """A chat event of the stand-in chain."""
+
+    kind: str
+    text: str
+
+
+@pytest.fixture
+def fake_chain(report: Report, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Replaces reading, the model and the pipeline; files, jobs, HTTP and the page stay real.
+
+    Call it; ``wait`` is called while a report is being written.
+    """
+
+    def install(wait: Callable[[], object] = lambda: None) -> None:
+        def write_case(folder: Path, *, seed: int) -> str:
+            (folder / "record.json").write_text("{}", encoding="utf-8")
+            return report.case_id
+
+        def write(context: Any, llm: Any, out: Path, *, seed: int, progress: Callable[[str], None]) -> WrittenReport:
+            progress("writing")
+            wait()
+            return WrittenReport(report, write_report_html(report, out), write_report_json(report, out))
+
+        def ask(self: Any, case_id: str, question: str, history: Any = ()) -> Iterator[Said]:
+            self.check_question(case_id, question)
+            yield Said("status", "looking through the evidence")
+            yield Said("text", "EGFR p.L858R is present [M1]. ")
+            yield Said("text", f"You asked: {question} ")
+            yield Said("text", "<img src=x onerror=alert(1)> [G1]")
+
+        monkeypatch.setattr(workbench, "write_demo_case", write_case)
+        monkeypatch.setattr(workbench, "open_llm", lambda settings: SimpleNamespace(spec=settings.llm))
+        monkeypatch.setattr(workbench, "open_case", lambda folder, progress: SimpleNamespace(folder=folder))
+        monkeypatch.setattr(workbench, "write_report", write)
+        monkeypatch.setattr(workbench.Workbench, "ask", ask)
+
+    return install
