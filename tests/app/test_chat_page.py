@@ -1,0 +1,113 @@
+"""The page in a real browser: read the demo report, ask twice, open a citation; nothing leaves, no console error."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.doctor import find_chromium
+from app.page_html import Turn, cited, conversation, evidence_panel, evidence_table, report_frame
+from app.settings import Settings
+from assistant.report import Report
+
+CHROMIUM_FLAGS = (
+    "--no-sandbox", "--headless", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+
+
+def test_a_known_citation_is_a_chip_and_all_else_is_text() -> None:
+    made = str(cited("Found [M1], not [M9]. <b>x</b> ![](http://evil.example/x.png)", {"M1"}))
+    assert 'data-evidence="M1">M1</button>' in made
+    assert "[M9]" in made and "<b>" not in made and "<img" not in made
+
+
+def test_a_question_is_escaped_too() -> None:
+    made = conversation([Turn("<script>alert(1)</script>", "yes", done=True)], ())
+    assert "<script>" not in made and "&lt;script&gt;" in made
+
+
+def test_the_panel_holds_every_entry_with_its_picture(report: Report) -> None:
+    data = report.to_dict()
+    panel = evidence_panel(data)
+    assert all(f'data-id="{e.id}"' in panel for e in report.evidence)
+    assert panel.count("data:image/png;base64,") == 3  # I1 and I2 lie on the CT, I3 on the PET
+    assert "<script>alert" not in panel + evidence_table(data)
+    assert 'href="https://pubmed.ncbi.nlm.nih.gov/29151359/"' in panel
+
+
+def test_there_is_no_frame_before_there_is_a_report() -> None:
+    assert "<iframe" not in report_frame({"id": "report-1", "state": "running"})
+
+
+@pytest.fixture
+def server(fake_chain: Callable[..., None], tmp_path: Path) -> Iterator[str]:
+    uvicorn = pytest.importorskip("uvicorn")
+    from app.api import make_app  # noqa: PLC0415  Gradio takes seconds to import
+
+    fake_chain()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    running = uvicorn.Server(
+        uvicorn.Config(make_app(Settings(home=tmp_path), port=port), host="127.0.0.1", port=port, log_level="warning")
+    )
+    thread = threading.Thread(target=running.run, daemon=True)
+    thread.start()
+    end = time.monotonic() + 60
+    while not running.started and time.monotonic() < end:
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{port}"
+    running.should_exit = True
+    thread.join(timeout=10)
+
+
+@pytest.fixture
+def browser() -> Iterator[Any]:
+    path = find_chromium() or shutil.which("/usr/bin/chromium")
+    if path is None:
+        pytest.skip("no Chromium on this machine; install one to test the page in a browser")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=path, args=list(CHROMIUM_FLAGS))
+        yield opened
+        opened.close()
+
+
+@pytest.mark.browser
+def test_open_the_demo_case_ask_two_questions_and_open_a_source(server: str, browser: Any) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 850})
+    troubles: list[str] = []
+    page.on("console", lambda m: troubles.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda e: troubles.append(str(e)))
+    page.on("request", lambda r: troubles.append(r.url) if not r.url.startswith((server, "data:", "blob:")) else None)
+    page.goto(server)
+    frame = page.frame_locator("iframe.rd-report")
+    frame.get_by_role("heading", name="HAND-0001").wait_for(timeout=60_000)
+    frame.locator(".s-summary .chip").first.click()
+    assert frame.locator("#evidence").evaluate("box => box.open")
+    assert page.get_by_text("Research use only").first.is_visible()
+    page.get_by_role("tab", name="Chat").click()
+    for number, question in enumerate(("Is EGFR mutated?", "Which drug?")):
+        box = page.locator("#rd-question textarea")
+        box.fill(question)
+        box.press("Enter")
+        answer = page.locator(".rd-a[data-state=done]").nth(number)
+        answer.wait_for(timeout=30_000)
+        assert answer.locator(".rd-chip").count() == 2
+    page.locator(".rd-a .rd-chip", has_text="G1").last.click()
+    source = page.locator(".rd-ev:visible")
+    assert source.count() == 1 and "PMID 29151359" in source.inner_text()
+    page.get_by_role("tab", name="Downloads").click()
+    assert page.get_by_role("link", name="report.json").is_visible()
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert troubles == []
