@@ -22,7 +22,7 @@ from assistant.grounding_statement import read_statement
 from assistant.grounding_types import TYPE_RULES, pronouns_fit
 from assistant.normalise import clean, hidden_characters
 
-MAX_RAW, MAX_TEXT, MAX_CITATIONS = 600, 900, 8
+MAX_RAW, MAX_TEXT, MAX_CITATIONS = 600, 1600, 8
 
 
 def check_claim(claim: Claim, ledger: Ledger, *, section: str | None = None) -> CheckedClaim:

@@ -21,7 +21,7 @@ from assistant.grounding_words import (
     NEGATIONS,
     POLES,
 )
-from assistant.normalise import Number, Token, TokenKind, tokenise, word_key
+from assistant.normalise import Number, Token, TokenKind, clean, tokenise, word_key
 
 Pole = tuple[str, int]
 """(group, index of the pole); a negated pole of a group with more than two poles has index ~i."""
@@ -81,7 +81,8 @@ def directions(tokens: Sequence[Token]) -> Directions:
 
 def _scope(tokens: Sequence[Token], cue: int) -> list[int]:
     scope: list[int] = []
-    for j in range(cue + 1, min(cue + 1 + _SCOPE, len(tokens))):
+    length = 1 if tokens[cue].key == "non" else _SCOPE  # "non-squamous lung cancer" denies one word
+    for j in range(cue + 1, min(cue + 1 + length, len(tokens))):
         if tokens[j].kind is TokenKind.BREAK or tokens[j].key in FRAME_STOPS:
             break
         scope.append(j)
@@ -96,7 +97,9 @@ class EvidenceView:
     numbers : (number, field it stands in or None for the text alone)
     field_poles : directions its fields and its type state; text_poles : those its text states beside them
     signed_words : (word key, effective pole) of the text; decides where the text holds both poles of a group
+    quotable : key of a quote -> the field's display, for fields long enough to be quoted word for word
     negated / plain : keys that stand inside / outside the scope of a negation in the text
+    denied : keys negated in the text outside its fields; what a claim may not state without the negation
     free_text : the tokens whose order carries meaning (a statement or a quote), neutral words left out
     """
 
@@ -107,7 +110,9 @@ class EvidenceView:
     field_poles: frozenset[Pole]
     text_poles: frozenset[Pole]
     signed_words: frozenset[tuple[str, Pole]]
+    quotable: dict[str, str]
     negated: frozenset[str]
+    denied: frozenset[str]
     plain: frozenset[str]
     free_text: tuple[str, ...]
     type_words: frozenset[str]
@@ -168,6 +173,7 @@ def view(item: Evidence) -> EvidenceView:
     fields = {name: tokenise(f.display) for name, f in item.fields.items()}
     keys = _keys(text_tokens).union(*(_keys(t) for t in fields.values()))
     keys |= {word_key(w) for name in item.fields for w in name.split("_") if w.isalpha() and len(w) > 3}
+    keys |= {k for name in item.fields for k in _quote_keys(item, name)}
     if item.source.pmid:
         keys |= {f"PMID{item.source.pmid}"}
     numbers = [(t.number, name) for name, ts in fields.items() for t in ts if t.number]
@@ -182,12 +188,14 @@ def view(item: Evidence) -> EvidenceView:
     return EvidenceView(
         item=item,
         keys=frozenset(keys),
-        field_keys={name: frozenset(_keys(ts)) for name, ts in fields.items()},
+        field_keys={name: frozenset(_keys(ts) | _quote_keys(item, name)) for name, ts in fields.items()},
+        quotable={k: f.display for name, f in item.fields.items() for k in _quote_keys(item, name)},
         numbers=tuple(numbers),
         field_poles=frozenset(field_poles),
         text_poles=frozenset(found.poles.values()) | _biomarker_poles(fields.get("biomarker", ())),
         signed_words=frozenset((text_tokens[i].key, p) for i, p in found.poles.items()),
         negated=frozenset(text_tokens[j].key for j in inside),
+        denied=_denied(item) if item.type == "therapy" else frozenset(text_tokens[j].key for j in inside),
         plain=frozenset(t.key for j, t in enumerate(text_tokens) if j not in inside),
         free_text=_free_text(item, fields),
         type_words=type_keys(item.type),
@@ -225,6 +233,20 @@ def _typed_number(value: object, tokens: Sequence[Token]) -> Number | None:
     return Number(exact * shown[0].factor, shown[0].unit, shown[0].decimals, shown[0].factor)
 
 
+_NEVER_QUOTED = frozenset(["drug", "case", "count", "shares", "genes_raising", "genes_lowering"])
+"""Fields whose parts are checked one by one even where they are printed whole."""
+
+_MIN_QUOTE_WORDS = 3
+
+
+def _quote_keys(item: Evidence, name: str) -> set[str]:
+    """The key under which a claim may hold this field word for word; none for short fields."""
+    display = clean(item.fields[name].display).rstrip(" .;").lower()
+    if name in _NEVER_QUOTED or sum(w.isalpha() for w in display.replace(",", " ").split()) < _MIN_QUOTE_WORDS:
+        return set()
+    return {f"quote:{display}"}
+
+
 _NO_DIRECTION = {
     ("passage", "statement"), ("passage", "title"), ("note", "quote"), ("note", "title"), ("therapy", "biomarker"),
     ("therapy", "disease"), ("therapy", "contraindications"), ("therapy", "status"), ("therapy", "approval"),
@@ -241,6 +263,15 @@ def _states_direction(evidence_type: str, field: str) -> bool:
 
 def _poles(tokens: Sequence[Token]) -> set[Pole]:
     return set(directions(tokens).poles.values())
+
+
+def _denied(item: Evidence) -> frozenset[str]:
+    text = clean(item.text)
+    for shown in sorted((clean(f.display) for f in item.fields.values()), key=len, reverse=True):
+        if len(shown.split()) >= _MIN_QUOTE_WORDS:
+            text = text.replace(shown, ";")
+    tokens = tokenise(text)
+    return frozenset(tokens[j].key for _, scope in directions(tokens).cues for j in scope)
 
 
 def _status_poles(tokens: Sequence[Token]) -> set[Pole]:

@@ -263,7 +263,7 @@ def denials_are_kept(statement: Statement) -> Finding | None:
     for evidence_id, held in statement.views.items():
         if held.item.type not in ("passage", "note", "conflict", "therapy"):
             continue
-        only_denied = held.negated - held.plain - held.type_words - held.field_keys.get("drug", frozenset())
+        only_denied = held.denied - held.plain - held.type_words - held.field_keys.get("drug", frozenset())
         for bound in statement.bound:
             if bound.token.key in only_denied and bound.support <= {evidence_id}:
                 return _contradicted(f"leaves out the negation under which {evidence_id} says {bound.token.surface!r}")
@@ -273,7 +273,7 @@ def denials_are_kept(statement: Statement) -> Finding | None:
 def free_text_keeps_its_order(statement: Statement) -> Finding | None:
     """A paraphrase of a sentence keeps its subjects and objects in place and covers enough of it."""
     for evidence_id, held in statement.views.items():
-        if not held.free_text:
+        if not held.free_text or any(t.key in held.quotable for t in statement.tokens):
             continue
         fields = {k for name, keys in held.field_keys.items() if name not in ("statement", "quote") for k in keys}
         said = [
@@ -338,7 +338,9 @@ def framed(statement: Statement) -> Finding | None:
     only = [chosen[n] for n in statement.segments if statement.segment(n)]
     for evidence_id, held in statement.views.items():
         words, reason = FRAMES.get(held.item.type, (frozenset(), ""))
-        if words and not {word_key(w) for w in words} & statement.keys and any(evidence_id in ids for ids in only):
+        named = {k for name in ("title", "statement") for k in held.field_keys.get(name, ()) if k.startswith("quote:")}
+        framed_by = {word_key(w) for w in words} | named
+        if words and not framed_by & statement.keys and any(evidence_id in ids for ids in only):
             return _unsupported(f"{reason} ({evidence_id})")
     return None
 

@@ -5,6 +5,7 @@ Rules over it live in grounding_rules.py. Not known here: verdicts.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,10 +19,10 @@ from assistant.grounding_words import (
     PRONOUNS,
     STATUS_WORDS,
 )
-from assistant.normalise import Token, TokenKind, tokenise, word_key
+from assistant.normalise import Token, TokenKind, clean, tokenise, word_key
 
 APPROXIMATE_KEYS = frozenset(word_key(w) for w in APPROXIMATE)
-_SUBJECT_KINDS = (TokenKind.GENE, TokenKind.DRUG, TokenKind.FUSION, TokenKind.STAGE, TokenKind.CODE)
+_SUBJECT_KINDS = (TokenKind.GENE, TokenKind.DRUG, TokenKind.FUSION, TokenKind.STAGE, TokenKind.CODE, TokenKind.QUOTE)
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Statement:
 
 def read_statement(text: str, views: Mapping[str, EvidenceView]) -> Statement:
     """Tokenise a filled claim and find the support of each token among ``views``."""
-    tokens = tokenise(text)
+    tokens = _with_quotes(clean(text), views)
     found = directions(tokens)
     segment_of = _segments(tokens)
     bound = tuple(
@@ -78,6 +79,27 @@ def read_statement(text: str, views: Mapping[str, EvidenceView]) -> Statement:
         if _needs_support(t, found.poles.get(i), found, i)
     )
     return Statement(tokens, bound, found, segment_of, views)
+
+
+def _with_quotes(text: str, views: Mapping[str, EvidenceView]) -> tuple[Token, ...]:
+    """Tokens of ``text``; a field of cited evidence that stands in it word for word becomes one QUOTE token.
+
+    What a field says inside itself (its negations, its directions) is the evidence's own; only what is said around it
+    has to be checked.
+    """
+    displays = {k.removeprefix("quote:") for v in views.values() for k in v.quotable}
+    if not displays:
+        return tokenise(text)
+    pattern = re.compile(
+        "(?i)(?<!\\w)(?:" + "|".join(re.escape(d) for d in sorted(displays, key=len, reverse=True)) + ")(?!\\w)"
+    )
+    tokens: list[Token] = []
+    position = 0
+    for match in pattern.finditer(text):
+        tokens += tokenise(text[position : match.start()])
+        tokens.append(Token(TokenKind.QUOTE, f"quote:{match[0].lower()}", match[0]))
+        position = match.end()
+    return (*tokens, *tokenise(text[position:]))
 
 
 def _segments(tokens: Sequence[Token]) -> tuple[int, ...]:

@@ -23,6 +23,7 @@ _ASIDE = _word_keys(
     "weigh contraindications contraindication contraindicated interaction superseded compared "
     "versus over after caution against than"
 )  # fmt: skip
+_MIN_RETOLD = 3
 _TOP = _word_keys("most top largest main mostly dominant strongest dominates driven driver drives")
 
 
@@ -55,9 +56,36 @@ def therapy_is_named(statement: Statement) -> Finding | None:
         if not bound.support & set(rows):
             continue
         offered = any(b.pole and b.pole[0] in ("offer", "response") for b in statement.segment(bound.segment))
-        aside = any(t.key in _ASIDE for t in statement.tokens[: bound.index])
+        aside = any(t.key in _ASIDE for t in statement.tokens[: bound.index]) or _retells(statement, rows, own)
         if (offered and not aside) or not aside:
             return _unsupported(f"offers {bound.token.surface!r}, which is not the drug of the cited row")
+    return None
+
+
+def _retells(statement: Statement, rows: dict[str, EvidenceView], own: set[str]) -> bool:
+    """Whether the claim retells the study sentence of a row, where other drugs are compared."""
+    beyond = {k for v in rows.values() for k in v.free_text if k not in v.type_words and not k.startswith("drug:")}
+    return len({b.token.key for b in statement.bound} & beyond - own) >= _MIN_RETOLD
+
+
+def only_offered_drugs_are_offered(statement: Statement) -> Finding | None:
+    """Every drug said to be offered, lists included, is the drug of a cited row that is offered."""
+    rows = _therapies(statement)
+    offered = {k for v in rows.values() if v.holds_pole(("offer", 0)) for k in v.field_keys.get("drug", ())}
+    for bound in statement.bound if rows else ():
+        if bound.pole != ("offer", 0) or bound.token.key == word_key("advised"):
+            continue
+        segment = bound.segment
+        drugs = [b for b in statement.segment(segment) if b.token.kind is TokenKind.DRUG and b.index < bound.index]
+        while segment > 0:
+            segment -= 1
+            before = statement.segment(segment)
+            if before and any(b.token.kind is not TokenKind.DRUG for b in before):
+                break
+            drugs += before
+        for drug in drugs:
+            if drug.token.key not in offered and drug.support & set(rows):
+                return _unsupported(f"offers {drug.token.surface!r}, whose cited row is not offered")
     return None
 
 
@@ -66,8 +94,11 @@ def therapy_status_is_kept(statement: Statement) -> Finding | None:
     for evidence_id, held in _therapies(statement).items():
         if not held.holds_pole(("offer", 1)):
             continue
+        status = {k for k in held.field_keys.get("status", ()) if k.startswith("quote:")}
         refusals = [
-            b for b in statement.bound if b.pole in (("offer", 1), ("response", 1)) and evidence_id in b.support
+            b
+            for b in statement.bound
+            if (b.pole in (("offer", 1), ("response", 1)) or b.token.key in status) and evidence_id in b.support
         ]
         if not refusals:
             return _unsupported(f"does not say that {evidence_id} is {held.item.fields['status'].display}")
@@ -182,6 +213,7 @@ def _pole_for(gene: Bound, levels: list[Bound]) -> int | None:
 
 TYPE_RULES: tuple[Callable[[Statement], Finding | None], ...] = (
     therapy_is_named,
+    only_offered_drugs_are_offered,
     therapy_matches_its_biomarker,
     therapy_status_is_kept,
     guideline_is_not_the_patient,

@@ -83,7 +83,7 @@ TYPE_WORDS: Mapping[str, str] = {
     "gene_attribution": "behind gene predict prediction survival model risk integrated gradients explanation attribution most "
                         "top driven driver contribute strongest expression push pushes explain error completeness "
                         "completenes longest",
-    "heatmap": "places puts checked explains heat map heatmap attention explanation weight lesion inside image prediction predict model grad cam gradcam "
+    "heatmap": "drawn weights places puts checked explains heat map heatmap attention explanation weight lesion inside image prediction predict model grad cam gradcam "
                "overlap overlaps lies falls deletion test focuses focus segmentation outline within saliency tumour "
                "attribution network activation concentrated",
     "similar_case": "close like similar case neighbour cohort reference shared share shares synthetic similarity followup followed outcome month "
