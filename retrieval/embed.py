@@ -122,7 +122,9 @@ def check_weights(path: Path, sha256: str) -> None:
 
 def _read_model(name: str, *, offline: bool) -> SentenceTransformer:
     from sentence_transformers import SentenceTransformer  # noqa: PLC0415  (seconds to import)
+    from transformers.utils import logging  # noqa: PLC0415
 
+    logging.disable_progress_bar()  # a bar for 0.1 s of reading would stand in the middle of the user's progress
     try:
         return SentenceTransformer(name, local_files_only=offline)
     except (OSError, ValueError) as error:
@@ -131,6 +133,8 @@ def _read_model(name: str, *, offline: bool) -> SentenceTransformer:
             f"the embedder {name!r} cannot be loaded {where}: {str(error).splitlines()[0]} "
             "Correct RADOMICA_EMBEDDER (a sentence-transformers id or folder), or unset it for the built-in MiniLM."
         ) from error
+    finally:
+        logging.enable_progress_bar()
 
 
 def _state_sha256(model: SentenceTransformer) -> str:

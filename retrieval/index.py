@@ -78,8 +78,11 @@ def scope(*, patient_id: str | None, oncotree_code: str | None) -> MetadataFilte
 
 
 def embedded_text(passage: Passage) -> str:
-    """What is embedded and searched by word: the title, then the text."""
-    return f"{passage.title}. {passage.text}"
+    """What is embedded and searched by word: title and text of a guideline; of a note the sentence alone.
+
+    A note's ``text`` is a window that repeats its neighbours, so that searching it would find them instead.
+    """
+    return passage.statement if passage.patient_id is not None else f"{passage.title}. {passage.text}"
 
 
 class PassageIndex:

@@ -13,7 +13,7 @@ from encoders.patient import Patient
 from encoders.prediction import PatientPrediction
 from encoders.vocabulary import CANCERS
 from retrieval.biomarker_rules import variant_words
-from retrieval.passage import Query, TherapyMatch
+from retrieval.passage import Direction, Query, TherapyMatch
 from retrieval.therapy_safety import next_line
 from retrieval.variant_class import variant_class
 
@@ -46,7 +46,8 @@ def patient_questions(
     stage = f" stage {patient.diagnosis.stage}" if patient.diagnosis.stage else ""
     coming = {1: "first-line", 2: "second-line"}.get(next_line(patient) or 0, "later-line")
     found = alterations(patient, therapies)
-    questions = [f"{change} targeted treatment in {disease}" for change in found[:2]]
+    questions = [*_therapy_questions(therapies, disease)]
+    questions += [] if questions else [f"{plain_change(c)} targeted treatment in {disease}" for c in found[:2]]
     questions.append(f"{coming} treatment of {disease}{stage}")
     questions += [
         f"{b.name} {b.value} biomarker testing and immunotherapy in {disease}" for b in patient.biomarkers[:2]
@@ -54,11 +55,28 @@ def patient_questions(
     questions += [f"treatment and resistance after {t.drug} in {disease}" for t in patient.treatments[-1:]]
     questions.append(f"prognosis and survival in {disease}{stage}" + _predicted(prediction))
     questions.append(f"imaging follow-up and response assessment in {disease}")
-    questions += [f"{change} in {disease}" for change in found[2:]]
+    questions += [f"{plain_change(change)} in {disease}" for change in found]
     if patient.variants is None or patient.fusions is None:
         questions.append(f"molecular biomarker testing recommended in {disease}")
     questions += [f"toxicity and monitoring of {d}" for d in _first_drugs(therapies)]
     return tuple(dict.fromkeys(questions))
+
+
+def plain_change(words: str) -> str:
+    """ "EGFR p.L858R" -> "EGFR-mutated L858R": guidelines write of mutated genes, seldom of one change."""
+    gene, _, change = words.partition(" p.")
+    return f"{gene}-mutated {change}" if change else words
+
+
+def _therapy_questions(therapies: Sequence[TherapyMatch], disease: str) -> tuple[str, ...]:
+    """One question for each of the first two alterations an offered row matched, naming that row's drugs."""
+    found: dict[tuple[str, ...], str] = {}
+    for match in therapies:
+        if not match.excluded and match.row.direction is Direction.SENSITIVITY:
+            gene = f"{match.row.rule.genes[0]}-mutated " if match.row.rule.kind == "mutation" else ""
+            words = f"{' and '.join(match.row.drugs)} for {match.row.rule.text} in {gene}{disease}"
+            found.setdefault(match.alteration_keys, words)
+    return tuple(found.values())[:2]
 
 
 def _predicted(prediction: PatientPrediction | None) -> str:
