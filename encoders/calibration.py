@@ -131,7 +131,7 @@ def recalibrate_survival(head: SurvivalHead, features: Tensor, cancer: Tensor, m
     with torch.no_grad():
         head.weight.weight.mul_(log_scale.exp())
         head.log_rate[:-1].add_(shift.unsqueeze(1))
-    return float(log_scale.exp())
+    return log_scale.detach().exp().item()
 
 
 def fit_bootstrap(

@@ -30,8 +30,10 @@ HU_RANGE = (-1000.0, 400.0)
 """CT window in Hounsfield units, mapped to [-1, 1]."""
 SUV_RANGE = (0.0, 20.0)
 """PET window in SUVbw, mapped to [-1, 1]."""
-MR_CLIP = 5.0
-"""MR robust z-scores are clipped to this many robust SDs, then divided by half of it."""
+MR_LIMIT = 3.5
+"""MR robust z-scores are compressed as asinh(z / 2), so that avid enhancement does not saturate, then clipped here."""
+LOCAL_CONTRAST = (5, 4.0)
+"""Second input channel of the network: crop minus its mean over this many voxels cubed, times this gain."""
 
 SERIES_KINDS: tuple[str, ...] = ("CT", "PT", "MR contrast", "MR FLAIR", "MR other")
 """What a series shows, as far as the encoder tells series apart; its index is the role embedding's row."""
@@ -63,7 +65,7 @@ def background_value(series: ImagingSeries) -> float:
 
 
 def scale_intensity(values: NDArray[np.float32], series: ImagingSeries) -> NDArray[np.float32]:
-    """Map intensities to the network's scale, about [-2, 2].
+    """Map intensities to the network's scale, about [-3, 3].
 
     CT and PET by fixed windows (``HU_RANGE``, ``SUV_RANGE`` -> [-1, 1]); MR has no unit, so by the median and
     interquartile range of the whole series' signal (voxels above a tenth of its 99th percentile).
@@ -84,7 +86,7 @@ def _robust_z(values: NDArray[np.float32], volume: NDArray[np.float32]) -> NDArr
     if q75 - q25 <= 0:
         return np.zeros_like(values, dtype=np.float32)
     z = (values - q50) / ((q75 - q25) / 1.349)
-    return (np.clip(z, -MR_CLIP, MR_CLIP) / (MR_CLIP / 2)).astype(np.float32)
+    return np.clip(np.arcsinh(z / 2), -MR_LIMIT, MR_LIMIT).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,8 @@ class ImageEncoder(nn.Module):
     References
     ----------
     He et al., CVPR 2016 (residual learning); 3D form from MONAI (Cardoso et al., arXiv 2211.02701, 2022).
-    Deviation: four stages of one basic block, first convolution 5^3 with stride 2, no max pooling.
+    Deviation: four stages of one basic block, first convolution 5^3 with stride 2, no max pooling, and the crop's
+    local contrast as a second channel (texture is small beside a CT window).
     """
 
     def __init__(self, width: int, planes: tuple[int, ...] = (16, 32, 64, 128)) -> None:
@@ -180,7 +183,7 @@ class ImageEncoder(nn.Module):
             layers=[1, 1, 1, 1],
             block_inplanes=list(planes),
             spatial_dims=3,
-            n_input_channels=1,
+            n_input_channels=2,
             conv1_t_size=5,
             conv1_t_stride=2,
             no_max_pool=True,
@@ -197,7 +200,10 @@ class ImageEncoder(nn.Module):
         if crops.ndim != 5 or tuple(crops.shape[1:]) != (1, CROP_VOXELS, CROP_VOXELS, CROP_VOXELS):
             raise ContractError(f"crops have shape {tuple(crops.shape)}; the rule is (N, 1, 32, 32, 32).")
         net = self.backbone
-        return net.layer2(net.layer1(net.act(net.bn1(net.conv1(crops)))))
+        size, gain = LOCAL_CONTRAST
+        mean = torch.nn.functional.avg_pool3d(crops, size, stride=1, padding=size // 2, count_include_pad=False)
+        channels = torch.cat([crops, (crops - mean) * gain], 1).contiguous(memory_format=torch.channels_last_3d)
+        return net.layer2(net.layer1(net.act(net.bn1(net.conv1(channels)))))
 
     def trunk(self, activations: Tensor, kind: Tensor) -> Tensor:
         """Second-stage activations and series kind (N,) -> embeddings (N, D)."""

@@ -33,7 +33,7 @@ from encoders.fusion import EXPRESSION_TASKS, IMAGE_TASKS, FusionConfig, FusionM
 from encoders.inputs import CANCER_CODES, MODALITIES
 from encoders.omics import ExpressionScale
 from encoders.pathways import MIN_PANEL_GENES, PANEL, PATHWAYS
-from encoders.radiology import CROP_SPACING_MM, CROP_VOXELS, HU_RANGE, SERIES_KINDS, SUV_RANGE
+from encoders.radiology import CROP_SPACING_MM, CROP_VOXELS, HU_RANGE, LOCAL_CONTRAST, SERIES_KINDS, SUV_RANGE
 from encoders.survival import BIN_EDGES_MONTHS
 from encoders.train_metrics import held_out_metrics
 from encoders.train_stages import Prepared, TrainConfig, prepare, train_fusion_stage, train_image_encoder
@@ -134,7 +134,8 @@ def _card(trained: Trained, *, config: TrainConfig, seed: int, sources: list[str
                 "series_kinds": SERIES_KINDS,
                 "ct_window_hu": HU_RANGE,
                 "pet_window_suvbw": SUV_RANGE,
-                "mr": "robust z-score of the series",
+                "mr": "asinh of half the robust z-score of the series",
+                "local_contrast_voxels_and_gain": LOCAL_CONTRAST,
             },
             "expression": {"panel_genes": len(PANEL), "pathways": list(PATHWAYS), "min_panel_genes": MIN_PANEL_GENES},
             "survival_bin_edges_months": BIN_EDGES_MONTHS,

@@ -35,9 +35,9 @@ class TrainConfig:
     image_epochs: int = 14
     image_batch: int = 32
     image_lr: float = 2e-3
-    fusion_epochs: int = 60
+    fusion_epochs: int = 16
     fusion_batch: int = 128
-    fusion_lr: float = 1e-3
+    fusion_lr: float = 6e-4
     weight_decay: float = 0.05
     modality_dropout: float = 0.25
     gene_dropout: float = 0.1
