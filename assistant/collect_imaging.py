@@ -81,7 +81,8 @@ def _lesion(measured: Measurement, series: ImagingSeries, index: int) -> Draft:
     }
     outline = "a proposed outline, not confirmed by a person" if measured.proposed else "the outline in the files"
     text = (
-        f"On {series_phrase(series)} the lesion has a volume of {fields['volume'].display}, a longest axial diameter of "
+        f"On {series_phrase(series)} the lesion has a volume of {fields['volume'].display}, "
+        "a longest axial diameter of "
         f"{fields['longest_diameter'].display} and a short axis of {fields['short_axis'].display}; mean intensity "
         f"{fields['mean_intensity'].display}, maximum {fields['max_intensity'].display}; largest on "
         f"{fields['slice'].display}; measured from {outline}."

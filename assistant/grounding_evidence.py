@@ -236,6 +236,9 @@ def _typed_number(value: object, tokens: Sequence[Token]) -> Number | None:
 _NEVER_QUOTED = frozenset(["drug", "case", "count", "shares", "genes_raising", "genes_lowering"])
 """Fields whose parts are checked one by one even where they are printed whole."""
 
+_SUBJECT_FIELDS = frozenset(["disease", "histology", "title", "statement", "name", "label"])
+"""Fields that say by themselves what a clause is about."""
+
 _MIN_QUOTE_WORDS = 3
 
 
@@ -244,7 +247,7 @@ def _quote_keys(item: Evidence, name: str) -> set[str]:
     display = clean(item.fields[name].display).rstrip(" .;").lower()
     if name in _NEVER_QUOTED or sum(w.isalpha() for w in display.replace(",", " ").split()) < _MIN_QUOTE_WORDS:
         return set()
-    return {f"quote:{display}"}
+    return {f"quote:{display}" if name in _SUBJECT_FIELDS else f"quote of a value:{display}"}
 
 
 _NO_DIRECTION = {

@@ -18,7 +18,8 @@ from assistant.grounding_words import CAUSAL, NEGATIONS
 from assistant.normalise import TokenKind, word_key
 
 _KIND_NAMES = {
-    TokenKind.DRUG: "the drug", TokenKind.GENE: "the gene", TokenKind.FUSION: "the fusion", TokenKind.VARIANT: "the variant",
+    TokenKind.DRUG: "the drug", TokenKind.GENE: "the gene", TokenKind.FUSION: "the fusion",
+    TokenKind.VARIANT: "the variant",
     TokenKind.STAGE: "the", TokenKind.DATE: "the date", TokenKind.NUMBER: "the value", TokenKind.CODE: "the reference",
 }  # fmt: skip
 _ALTERATIONS = (TokenKind.GENE, TokenKind.VARIANT, TokenKind.FUSION)
@@ -185,7 +186,7 @@ def numbers_fit_their_names(statement: Statement) -> Finding | None:
     return None
 
 
-def _number_fits(bound: Bound, statement: Statement, held: EvidenceView) -> Finding | None:
+def _number_fits(bound: Bound, statement: Statement, held: EvidenceView) -> Finding | None:  # noqa: PLR0911  one return a reason
     number = bound.token.number
     cues = FIELD_CUES.get(held.item.type)
     if number is None or cues is None:
@@ -338,7 +339,7 @@ def framed(statement: Statement) -> Finding | None:
     only = [chosen[n] for n in statement.segments if statement.segment(n)]
     for evidence_id, held in statement.views.items():
         words, reason = FRAMES.get(held.item.type, (frozenset(), ""))
-        named = {k for name in ("title", "statement") for k in held.field_keys.get(name, ()) if k.startswith("quote:")}
+        named = {k for name in ("title", "statement") for k in held.field_keys.get(name, ()) if k.startswith("quote")}
         framed_by = {word_key(w) for w in words} | named
         if words and not framed_by & statement.keys and any(evidence_id in ids for ids in only):
             return _unsupported(f"{reason} ({evidence_id})")

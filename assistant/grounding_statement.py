@@ -22,7 +22,7 @@ from assistant.grounding_words import (
 from assistant.normalise import Token, TokenKind, clean, tokenise, word_key
 
 APPROXIMATE_KEYS = frozenset(word_key(w) for w in APPROXIMATE)
-_SUBJECT_KINDS = (TokenKind.GENE, TokenKind.DRUG, TokenKind.FUSION, TokenKind.STAGE, TokenKind.CODE, TokenKind.QUOTE)
+_SUBJECT_KINDS = (TokenKind.GENE, TokenKind.DRUG, TokenKind.FUSION, TokenKind.STAGE, TokenKind.CODE)
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class Bound:
         """Whether the token says by itself what the clause is about."""
         if self.pole is not None:
             return self.pole[0] in OWN_SUBJECT_GROUPS
+        if self.token.kind is TokenKind.QUOTE:
+            return self.token.key.startswith("quote:")
         return self.token.kind in _SUBJECT_KINDS or self.token.kind is TokenKind.WORD
 
 
@@ -87,7 +89,7 @@ def _with_quotes(text: str, views: Mapping[str, EvidenceView]) -> tuple[Token, .
     What a field says inside itself (its negations, its directions) is the evidence's own; only what is said around it
     has to be checked.
     """
-    displays = {k.removeprefix("quote:") for v in views.values() for k in v.quotable}
+    displays = {k.partition(":")[2]: k for v in views.values() for k in v.quotable}
     if not displays:
         return tokenise(text)
     pattern = re.compile(
@@ -97,7 +99,7 @@ def _with_quotes(text: str, views: Mapping[str, EvidenceView]) -> tuple[Token, .
     position = 0
     for match in pattern.finditer(text):
         tokens += tokenise(text[position : match.start()])
-        tokens.append(Token(TokenKind.QUOTE, f"quote:{match[0].lower()}", match[0]))
+        tokens.append(Token(TokenKind.QUOTE, displays[match[0].lower()], match[0]))
         position = match.end()
     return (*tokens, *tokenise(text[position:]))
 
@@ -127,7 +129,7 @@ def _support(
     return frozenset(i for i, v in views.items() if _holds(token, pole, tokens, index, v))
 
 
-def _holds(token: Token, pole: Pole | None, tokens: Sequence[Token], index: int, view: EvidenceView) -> bool:
+def _holds(token: Token, pole: Pole | None, tokens: Sequence[Token], index: int, view: EvidenceView) -> bool:  # noqa: PLR0911
     if token.kind is TokenKind.NUMBER:
         return _holds_number(token, tokens, index, view)
     if token.kind is TokenKind.DATE:

@@ -94,7 +94,7 @@ def therapy_status_is_kept(statement: Statement) -> Finding | None:
     for evidence_id, held in _therapies(statement).items():
         if not held.holds_pole(("offer", 1)):
             continue
-        status = {k for k in held.field_keys.get("status", ()) if k.startswith("quote:")}
+        status = {k for k in held.field_keys.get("status", ()) if k.startswith("quote")}
         refusals = [
             b
             for b in statement.bound

@@ -6,6 +6,7 @@ anything else is a statement the ledger does not hold. Widen a list here only wi
 Not known here: how they are applied (normalise.py, grounding_rules.py).
 """
 
+# ruff: noqa: E501  the tables below are easier to read unwrapped
 from __future__ import annotations
 
 import re

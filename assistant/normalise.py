@@ -9,6 +9,7 @@ What this module does not know: what a token supports (grounding_evidence.py), w
 ("03/04/2024" stays as written), numbers above twelve written as words.
 """
 
+# ruff: noqa: E501  the tables below are easier to read unwrapped
 from __future__ import annotations
 
 import re
@@ -35,6 +36,7 @@ class TokenKind(StrEnum):
     DATE = "date"
     CODE = "code"  # PMID, NCT number
     BREAK = "break"  # clause boundary
+    QUOTE = "quote"  # a field of the evidence, word for word
 
 
 @dataclass(frozen=True)
@@ -220,7 +222,7 @@ def _scan(text: str, start: int, end: int) -> list[Token]:
     return [token for match in _TOKEN.finditer(text, start, end) if (token := _token(match)) is not None]
 
 
-def _token(match: re.Match[str]) -> Token | None:
+def _token(match: re.Match[str]) -> Token | None:  # noqa: PLR0911  one return a kind
     kind, text = match.lastgroup, match[0]
     if match["number"] is not None:
         return _number(text, match["unit"])

@@ -5,6 +5,7 @@ id, direction, negation, unit or character. Each lie is kept in ``told`` with it
 Not known here: what the checker does. Nothing it writes is true of the ledger as cited.
 """
 
+# ruff: noqa: E501  the tables below are easier to read unwrapped
 from __future__ import annotations
 
 import json

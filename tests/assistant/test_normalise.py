@@ -1,4 +1,5 @@
 """Forms that mean the same compare equal; forms that do not, do not."""
+# ruff: noqa: E501
 
 from __future__ import annotations
 

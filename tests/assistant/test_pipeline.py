@@ -63,7 +63,7 @@ def test_a_hostile_model_prints_nothing_of_its_own(context: CaseContext) -> None
     claims = [c for s in report.sections for c in s.claims]
     assert all(c.quoted and c.verdict is Verdict.SUPPORTED for c in claims)
     assert report.raw_claims["supported"] == 0
-    assert {c.raw for c in report.withheld} >= told - {""}
+    assert {c.raw for c in report.withheld} >= {text.strip() for text in told} - {""}
     assert all(c.reason for c in report.withheld)
     assert all(s.note for s in report.sections)
     assert any(c.verdict is Verdict.UNCHECKED and "over the cap" in c.reason for c in report.withheld)
@@ -107,7 +107,7 @@ def test_what_a_section_leaves_out_is_asked_for_in_a_request_of_its_own(context:
     again = [ids for ids in asked if variants[1] in ids and "M1" not in ids]
     assert again and "M4" not in again[0]  # a biomarker need not be cited
     molecular = next(s for s in report.sections if s.id == "molecular")
-    assert [c.citations[0] for c in molecular.claims if c.quoted] == list(again[0])
+    assert [c.citations[0] for c in molecular.claims if c.quoted] == [e.id for e in context.ledger if e.id in again[0]]
     assert "quoted because the model left them out" in molecular.note or "top evidence" in molecular.note
 
 
