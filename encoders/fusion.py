@@ -36,6 +36,7 @@ class FusionConfig:
 
     width: int = 128
     planes: tuple[int, ...] = (16, 32, 64, 128)
+    local_contrast: bool = True
     pathway_channels: int = 4
     n_layers: int = 2
     n_heads: int = 4
@@ -125,7 +126,7 @@ class FusionModel(nn.Module):
         super().__init__()
         self.config = config
         width = config.width
-        self.image = ImageEncoder(width, config.planes)
+        self.image = ImageEncoder(width, config.planes, local_contrast=config.local_contrast)
         self.expression = ExpressionEncoder(width, config.pathway_channels)
         self.alterations = AlterationsEncoder(width)
         self.clinical = ClinicalEncoder(width)

@@ -73,7 +73,7 @@ def _reference(folder: Path) -> dict[str, NDArray[np.float32]]:
 def _config(card: Mapping[str, Any]) -> FusionConfig:
     known = {f.name for f in fields(FusionConfig)}
     values = {name: value for name, value in card["architecture"].items() if name in known}
-    return FusionConfig(**{**values, "planes": tuple(values["planes"])})
+    return FusionConfig(**{"local_contrast": False, **values, "planes": tuple(values["planes"])})
 
 
 def read_models(folder: Path) -> Models:

@@ -176,14 +176,15 @@ class ImageEncoder(nn.Module):
     local contrast as a second channel (texture is small beside a CT window).
     """
 
-    def __init__(self, width: int, planes: tuple[int, ...] = (16, 32, 64, 128)) -> None:
+    def __init__(self, width: int, planes: tuple[int, ...] = (16, 32, 64, 128), *, local_contrast: bool = True) -> None:
         super().__init__()
+        self.local_contrast = local_contrast
         self.backbone = ResNet(
             block="basic",
             layers=[1, 1, 1, 1],
             block_inplanes=list(planes),
             spatial_dims=3,
-            n_input_channels=2,
+            n_input_channels=1 + local_contrast,
             conv1_t_size=5,
             conv1_t_stride=2,
             no_max_pool=True,
@@ -200,10 +201,11 @@ class ImageEncoder(nn.Module):
         if crops.ndim != 5 or tuple(crops.shape[1:]) != (1, CROP_VOXELS, CROP_VOXELS, CROP_VOXELS):
             raise ContractError(f"crops have shape {tuple(crops.shape)}; the rule is (N, 1, 32, 32, 32).")
         net = self.backbone
-        size, gain = LOCAL_CONTRAST
-        mean = torch.nn.functional.avg_pool3d(crops, size, stride=1, padding=size // 2, count_include_pad=False)
-        channels = torch.cat([crops, (crops - mean) * gain], 1).contiguous(memory_format=torch.channels_last_3d)
-        return net.layer2(net.layer1(net.act(net.bn1(net.conv1(channels)))))
+        if self.local_contrast:
+            size, gain = LOCAL_CONTRAST
+            mean = torch.nn.functional.avg_pool3d(crops, size, stride=1, padding=size // 2, count_include_pad=False)
+            crops = torch.cat([crops, (crops - mean) * gain], 1).contiguous(memory_format=torch.channels_last_3d)
+        return net.layer2(net.layer1(net.act(net.bn1(net.conv1(crops)))))
 
     def trunk(self, activations: Tensor, kind: Tensor) -> Tensor:
         """Second-stage activations and series kind (N,) -> embeddings (N, D)."""

@@ -39,7 +39,7 @@ def weight_randomisation(
 ) -> list[tuple[bool, float]]:
     """Per series: (map changed, rank correlation of the map with that of random weights).
 
-    cam : (N, 32, 32, 32), the map under test. Correlation is 0 when either map is flat.
+    cam : (N, 32, 32, 32), the map under test; a flat one fails. Correlation is 0 when either map is flat.
 
     References
     ----------
@@ -49,9 +49,9 @@ def weight_randomisation(
     out = []
     for a, b in zip(cam, random_cam, strict=True):
         left, right = (x[::_CELL, ::_CELL, ::_CELL].flatten().numpy() for x in (a, b))
-        flat = np.ptp(left) == 0 or np.ptp(right) == 0
+        flat = bool(np.ptp(left) == 0 or np.ptp(right) == 0)
         rho = 0.0 if flat else float(spearmanr(left, right).statistic)
-        out.append((abs(rho) <= MAX_RANK_CORRELATION, rho))
+        out.append((bool(np.ptp(left) > 0) and abs(rho) <= MAX_RANK_CORRELATION, rho))
     return out
 
 
