@@ -106,7 +106,7 @@ def fit_scale(cohort: TrainingCohort) -> ExpressionScale:
 def read_cohort(folder: Path, *, progress: Progress = None) -> TrainingCohort:
     """Read a cohort written by ``radomica cohort synth``: its patient folders and ``cohort.csv``.
 
-    Columns used: case_id, oncotree_code, followup_months, event, and appearance.X, molecular.X, expression.X.
+    Columns used: patient_id, oncotree_code, followup_months, event, and appearance_X, molecular_X, expression_X.
 
     Raises
     ------
@@ -119,9 +119,9 @@ def read_cohort(folder: Path, *, progress: Progress = None) -> TrainingCohort:
         raise InputError(f"{folder} has no cohort.csv; write a cohort with `radomica cohort synth --n N --out DIR`.")
     inputs, labels = [], []
     for line, row in _rows(table):
-        case = folder / row["case_id"]
+        case = folder / row["patient_id"]
         if not case.is_dir():
-            raise InputError(f"cohort.csv line {line} names {row['case_id']}, but there is no such folder beside it.")
+            raise InputError(f"cohort.csv line {line} names {row['patient_id']}, but no such folder is beside it.")
         patient = read_patient(case)
         known = _labels_of(row, line)
         inputs.append(_packed(read_inputs(patient)))
@@ -134,7 +134,7 @@ def read_cohort(folder: Path, *, progress: Progress = None) -> TrainingCohort:
 def _rows(table: Path) -> Iterator[tuple[int, dict[str, str]]]:
     with table.open(newline="", encoding="utf-8") as handle:
         reader = csv.DictReader(handle)
-        needed = {"case_id", "oncotree_code", "followup_months", "event"}
+        needed = {"patient_id", "oncotree_code", "followup_months", "event"}
         absent = needed - set(reader.fieldnames or ())
         if absent:
             raise InputError(f"{table.name} has no column {', '.join(sorted(absent))}; needed: {sorted(needed)}.")
@@ -143,7 +143,7 @@ def _rows(table: Path) -> Iterator[tuple[int, dict[str, str]]]:
 
 def _labels_of(row: dict[str, str], line: int) -> Labels:
     def group(prefix: str) -> dict[str, str]:
-        return {k.split(".", 1)[1]: v for k, v in row.items() if k.startswith(prefix + ".") and v}
+        return {k[len(prefix) + 1 :]: v for k, v in row.items() if k.startswith(prefix + "_") and v}
 
     if row["oncotree_code"] not in CANCER_CODES:
         raise InputError(
@@ -156,5 +156,5 @@ def _labels_of(row: dict[str, str], line: int) -> Labels:
         expression=group("expression"),
         followup_months=float(row["followup_months"]),
         event=row["event"].lower() in {"1", "true"},
-        case_id=row["case_id"],
+        case_id=row["patient_id"],
     )

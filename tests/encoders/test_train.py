@@ -9,8 +9,10 @@ import pytest
 from safetensors.numpy import load_file
 
 from encoders.errors import InputError, SettingsError
+from encoders.inputs import read_inputs
 from encoders.models import read_models
 from encoders.predict import predict
+from encoders.synthetic.cohort import sample_case, write_cohort
 from encoders.train import fit, train_fusion, write_trained
 from encoders.train_stages import TrainConfig
 from encoders.training_cohort import TrainingCohort, _sample_chunk, fit_scale, read_cohort
@@ -50,14 +52,32 @@ def test_scale_is_the_mean_and_sd_of_the_cohort(cohort):
     np.testing.assert_allclose(scale.sd, np.maximum(values.std(0), 0.3), rtol=1e-3)
 
 
+def test_written_cohort_reads_back_with_its_labels(tmp_path):
+    write_cohort(2, tmp_path / "cohort", 42)
+    got = read_cohort(tmp_path / "cohort")
+    for i, (inputs, labels) in enumerate(zip(got.inputs, got.labels, strict=True)):
+        case = sample_case(i, 42)
+        truth = case.truth
+        assert labels.oncotree_code == truth.oncotree_code
+        assert dict(labels.appearance) == dict(truth.appearance)
+        assert dict(labels.molecular) == dict(truth.molecular)
+        assert dict(labels.expression) == dict(truth.expression)
+        assert (labels.followup_months, labels.event) == (pytest.approx(truth.followup_months), truth.event)
+        sampled = read_inputs(case.patient)
+        assert inputs.present == sampled.present == (True,) * 4
+        by_kind = {c.kind: c.image for c in sampled.crops}
+        for crop in inputs.crops:
+            assert np.abs(crop.image.astype(np.float32) - by_kind[crop.kind]).mean() < 0.02
+
+
 def test_too_few_patients_and_no_cohort_are_refused(tmp_path):
     with pytest.raises(SettingsError, match="at least 80"):
         train_fusion(n=5, seed=0, out=tmp_path)
     with pytest.raises(InputError, match=r"no cohort\.csv"):
         read_cohort(tmp_path)
-    (tmp_path / "cohort.csv").write_text("case_id,event\nA,1\n")
+    (tmp_path / "cohort.csv").write_text("patient_id,event\nA,1\n")
     with pytest.raises(InputError, match="no column followup_months, oncotree_code"):
         read_cohort(tmp_path)
-    (tmp_path / "cohort.csv").write_text("case_id,oncotree_code,followup_months,event\nA,LUAD,3,1\n")
+    (tmp_path / "cohort.csv").write_text("patient_id,oncotree_code,followup_months,event\nA,LUAD,3,1\n")
     with pytest.raises(InputError, match="names A"):
         read_cohort(tmp_path)
