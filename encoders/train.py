@@ -120,7 +120,9 @@ def fit(
     return Trained(model, calibration, scale, metrics), held
 
 
-def _card(trained: Trained, *, config: TrainConfig, seed: int, sources: list[str], seconds: float) -> dict[str, Any]:
+def _card(
+    trained: Trained, *, config: TrainConfig, seed: int, n: int, sources: list[str], seconds: float
+) -> dict[str, Any]:
     return {
         "id": MODEL_ID,
         "architecture": {
@@ -144,7 +146,7 @@ def _card(trained: Trained, *, config: TrainConfig, seed: int, sources: list[str
         "training": {
             **asdict(config),
             "seed": seed,
-            "command": f"radomica train fusion --seed {seed}",
+            "command": f"radomica train fusion --n {n} --seed {seed} --out DIR",
             "data": sources,
             "seconds": round(seconds),
         },
@@ -237,7 +239,7 @@ def write_trained(
 ) -> str:
     """Write weights, card and reference cohort; returns the weights' SHA-256."""
     sources = [c.source for c in cohorts]
-    card = _card(trained, config=config, seed=seed, sources=sources, seconds=seconds)
+    card = _card(trained, config=config, seed=seed, n=len(cohorts[0]), sources=sources, seconds=seconds)
     card["reference_cohort"] = {"name": cohorts[1].source, "n": len(cohorts[1])}
     digest = save_checkpoint(out, trained.tensors(), card)
     _write_reference(out, replace(trained), held, cohorts[1])

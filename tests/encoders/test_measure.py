@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -71,3 +74,43 @@ def test_sagittal_slices_are_said_not_to_be_axial():
 
 def test_empty_segments_are_left_out():
     assert measure_patient(Patient("p", imaging=(series(np.zeros((2, 3, 3), bool)),))) == ()
+
+
+OPEN = Path(__file__).parents[3] / "shared/data/open/radiology/pyradiomics"
+
+
+def read_nrrd(path):
+    """(volume Z, Y, X; header) of a gzip NRRD file."""
+    header, data = path.read_bytes().split(b"\n\n", 1)
+    fields = dict(line.split(": ", 1) for line in header.decode().splitlines() if ": " in line and line[0] != "#")
+    dtype = {"int": "<i4", "short": "<i2", "unsigned short": "<u2"}[fields["type"]]
+    sizes = [int(n) for n in fields["sizes"].split()]
+    return np.frombuffer(gzip.decompress(data), dtype).reshape(sizes[::-1])
+
+
+@pytest.mark.skipif(not OPEN.is_dir(), reason="shared/data/open/radiology/pyradiomics is not on this machine")
+@pytest.mark.parametrize(
+    ("case", "spacing"), [("brain1", (6.5, 0.78125, 0.78125)), ("breast1", (2.1, 0.664062, 0.664062))]
+)
+def test_diameter_volume_and_intensity_agree_with_pyradiomics(case, spacing):
+    """Published reference values of the PyRadiomics test set.
+
+    Its mesh also has points half-way between slices, so where the outline changes from slice to slice (brain1) its
+    in-slice diameter may only be larger than one taken on a slice.
+    """
+    tables = {}
+    for kind in ("shape", "firstorder"):
+        with (OPEN / f"baseline/baseline_{kind}.csv").open() as handle:
+            tables |= {row["featureName"]: row[case] for row in csv.DictReader(handle)}
+    mask, image = (read_nrrd(OPEN / f"{case}_{part}.nrrd") for part in ("label", "image"))
+    mask = mask == 1
+    widest = max(diameters(s, spacing[1:])[0] for s in mask if s.any())
+    reference = float(tables["original_shape_Maximum2DDiameterSlice"])
+    assert 0.85 * reference <= widest <= reference * (1 + 1e-4)
+    if case == "breast1":
+        assert widest == pytest.approx(reference, rel=1e-4)
+    one = series(mask, spacing=spacing, volume=image.astype(np.float32))
+    got = measure_segment(one, one.segments[0])
+    assert got.volume_ml * 1000 == pytest.approx(float(tables["original_shape_VoxelVolume"]), rel=1e-4)
+    assert got.mean_intensity == pytest.approx(float(tables["original_firstorder_Mean"]), rel=1e-4)
+    assert got.max_intensity == float(tables["original_firstorder_Maximum"])
