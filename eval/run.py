@@ -35,7 +35,7 @@ def run_benchmark(
     """
     if name not in BENCHMARKS:
         raise SettingsError(f"no benchmark {name!r}; allowed: {', '.join(sorted(BENCHMARKS))}.")
-    result = BENCHMARKS[name](seed=seed, llm_spec=llm_spec, shared=shared, only=only, progress=progress)
+    result = BENCHMARKS[name](seed=seed, llm_spec=llm_spec, shared=shared, only=only, out=out, progress=progress)
     if out is not None:
         write_atomically(out / f"{name}.json", result.to_json_line() + "\n")
     return result
