@@ -77,7 +77,7 @@ def soft_token_rows(llm: ChatModel, *, n: int, seed: int, progress: Progress = N
             n,
             seconds,
             wilson(whole, n),
-            f"{right} of {said} statements right, {due} attributes; a report counts when all of its attributes are right",
+            f"{right} of {said} statements right ({due} attributes); a report counts when all of its own are right",
         ),
         Row(
             "soft_tokens.distance_from_majority_swapped",
