@@ -192,8 +192,10 @@ def _shares(statement: Statement, evidence_id: str, held: EvidenceView) -> Findi
 def _genes(statement: Statement, evidence_id: str, held: EvidenceView) -> Finding | None:
     levels = [b for b in statement.bound if b.pole is not None and b.pole[0] == "level"]
     known = held.field_keys.get("genes_raising", frozenset()) | held.field_keys.get("genes_lowering", frozenset())
-    for gene in (b for b in statement.bound if b.token.kind is TokenKind.GENE or b.token.key in known):
-        pole = _pole_for(gene, levels)
+    genes = [b for b in statement.bound if b.token.kind is TokenKind.GENE or b.token.key in known]
+    genes_first = bool(genes) and bool(levels) and genes[0].index < levels[0].index
+    for gene in genes:
+        pole = _pole_for(gene, levels, genes_first=genes_first)
         if pole is None:
             continue
         field = "genes_raising" if pole == 0 else "genes_lowering"
@@ -202,12 +204,11 @@ def _genes(statement: Statement, evidence_id: str, held: EvidenceView) -> Findin
     return None
 
 
-def _pole_for(gene: Bound, levels: list[Bound]) -> int | None:
-    same = [b for b in levels if b.segment == gene.segment]
-    before = [b for b in levels if b.segment < gene.segment]
-    after = [b for b in levels if b.segment > gene.segment]
-    listed_first = bool(levels) and bool(before)
-    chosen = same or (before[-1:] if listed_first else []) or after[:1]
+def _pole_for(gene: Bound, levels: list[Bound], *, genes_first: bool) -> int | None:
+    """A sentence that opens with genes says their direction after them; one that opens with a direction, before."""
+    before = [b for b in levels if b.index < gene.index][-1:]
+    after = [b for b in levels if b.index > gene.index][:1]
+    chosen = (after or before) if genes_first else (before or after)
     return chosen[0].pole[1] if chosen and chosen[0].pole else None
 
 

@@ -1,4 +1,5 @@
 """What the ledger holds of the toy case, and how it shrinks when modalities are missing."""
+# ruff: noqa: E501
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 """Forms that mean the same compare equal; forms that do not, do not."""
 # ruff: noqa: E501
+# ruff: noqa: E501
 
 from __future__ import annotations
 
