@@ -17,7 +17,7 @@ from sksurv.nonparametric import kaplan_meier_estimator
 
 import encoders
 from assistant.slice_image import draw_slice, orient_slice, to_data_uri, window_for
-from encoders.patient import ImagingSeries, Patient
+from encoders.patient import ImagingModality, ImagingSeries, Patient
 from encoders.prediction import Attribution, Measurement, PatientPrediction, Prediction
 from retrieval.passage import Retrieved
 
@@ -25,6 +25,9 @@ MAX_SERIES = 4
 """Series drawn in one report; others are named in ``skipped``."""
 
 MAX_GENES = 10
+HORIZON_MONTHS = 60.0
+"""Curves are drawn to five years; the first two, which the report speaks of, stay readable."""
+
 REFERENCE_COHORT = Path(encoders.__file__).parent / "weights" / "fusion" / "reference_cohort.json"
 
 
@@ -70,6 +73,7 @@ def _slices(patient: Patient, prediction: PatientPrediction, skipped: list[str])
     encoded = {p.source_series_uid for p in prediction.predictions} | {a.series_uid for a in prediction.attributions}
     encoded |= {m.series_uid for m in prediction.measurements}
     chosen = [s for s in patient.imaging if s.series_uid in encoded] or list(patient.imaging)
+    chosen.sort(key=lambda series: series.modality is ImagingModality.PT)  # anatomy first, stable otherwise
     for series in chosen[MAX_SERIES:]:
         skipped.append(f"{series.role or series.modality}: not drawn, a report shows at most {MAX_SERIES} series")
     return [_slice(s, prediction, skipped) for s in chosen[:MAX_SERIES]]
@@ -145,12 +149,12 @@ def _survival(patient: Patient, prediction: Prediction | None, skipped: list[str
         skipped.append("survival curve: no survival prediction was made")
         return None
     curve = prediction.curve
-    horizon = float(curve.months.max())
+    horizon = min(HORIZON_MONTHS, float(curve.months.max()))
+    months = np.unique(np.append(curve.months[curve.months <= horizon], horizon))
+    lines = {"probability": curve.survival_probability, "lower": curve.lower, "upper": curve.upper}
     return {
-        "months": _rounded(curve.months, 2),
-        "probability": _rounded(curve.survival_probability, 4),
-        "lower": _rounded(curve.lower, 4),
-        "upper": _rounded(curve.upper, 4),
+        "months": _rounded(months, 2),
+        **{name: _rounded(np.interp(months, curve.months, values), 4) for name, values in lines.items()},
         "cohort": _cohort_curve(patient.oncotree_code, horizon, skipped),
     }
 

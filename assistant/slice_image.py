@@ -144,7 +144,7 @@ def _turn(view: SliceView, array: NDArray[Any]) -> NDArray[Any]:
 def _blend(rgb: NDArray[np.float64], heat: NDArray[np.float32]) -> NDArray[np.float64]:
     heat = np.clip(heat, 0, 1)
     colour = np.stack([np.interp(heat, HEAT_STOPS, HEAT_RGB[:, c]) for c in range(3)], axis=-1)  # (Y, X, 3)
-    alpha = np.where(heat < HEAT_FLOOR, 0.0, 0.25 + 0.45 * heat)[..., None]
+    alpha = 0.65 * np.clip((heat - HEAT_FLOOR) / (1 - 2 * HEAT_FLOOR), 0, 1)[..., None]
     return rgb * (1 - alpha) + colour * alpha
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
@@ -20,8 +20,10 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from app.render.svg import bar_chart, follow_up_chart, survival_chart
+from app.render.svg import bar_chart, follow_up_bar, survival_chart
 from app.render.tables import (
+    ALTERATIONS,
+    MARKERS,
     contradiction_rows,
     evidence_groups,
     header_rows,
@@ -79,7 +81,8 @@ def build_view(data: Mapping[str, Any]) -> dict[str, Any]:
     figures = {"slices": [], "skipped": [], **(data.get("figures") or {})}
     tables = {
         "imaging": imaging_tables(evidence),
-        "molecular": molecular_rows(evidence),
+        "alterations": molecular_rows(evidence, ALTERATIONS),
+        "markers": molecular_rows(evidence, MARKERS),
         "predictions": prediction_rows(evidence),
         "therapy": therapy_tables(data["therapies"], evidence),
         "similar": similar_rows(data["similar_cases"]),
@@ -94,6 +97,8 @@ def build_view(data: Mapping[str, Any]) -> dict[str, Any]:
         "sections": _sections(data, tables, evidence),
         "tables": tables,
         "charts": _charts(figures),
+        "options_unsaid": _options_unsaid(data, tables["therapy"]["offered"], evidence),
+        "follow_up": _follow_up(data["similar_cases"]),
         "figures": figures,
         "evidence_groups": evidence_groups(evidence),
         "printed": sum(len(s["claims"]) for s in data["sections"]),
@@ -107,7 +112,7 @@ def _sections(data: Mapping[str, Any], tables: Mapping[str, Any], evidence: Mapp
     rows = {
         "summary": header_rows(evidence),
         "imaging": [*tables["imaging"]["lesions"], *(series_rows(evidence) if pictures else ())],
-        "molecular": tables["molecular"],
+        "molecular": [*tables["alterations"], *tables["markers"]],
         "predictions": tables["predictions"],
         "therapy": [*tables["therapy"]["offered"], *tables["therapy"]["excluded"]],
         "similar_cases": tables["similar"],
@@ -125,6 +130,12 @@ def _sections(data: Mapping[str, Any], tables: Mapping[str, Any], evidence: Mapp
     return made
 
 
+def _options_unsaid(data: Mapping[str, Any], offered: Sequence[Mapping[str, Any]], evidence: Mapping[str, Any]) -> bool:
+    """True when rows are offered and no sentence of the summary names one; the summary then lists the rows."""
+    summary = next((s["claims"] for s in data["sections"] if s["id"] == "summary"), ())
+    return bool(offered) and not any(_answer_rank(c, evidence) == 0 for c in summary)
+
+
 def _answer_rank(claim: Mapping[str, Any], evidence: Mapping[str, Any]) -> int:
     """Options before risks before findings before history; claims of one rank keep their order."""
     types = {evidence[i]["type"] for i in claim["citations"] if i in evidence}
@@ -140,9 +151,12 @@ def _charts(figures: Mapping[str, Any]) -> dict[str, Markup]:
         made["contributions"] = bar_chart(figures["contributions"], "modality", "What each modality adds to the risk")
     if figures.get("genes"):
         made["genes"] = bar_chart(figures["genes"][:6], "name", "Genes that move the risk most")
-    if figures.get("similar"):
-        made["similar"] = follow_up_chart(figures["similar"])
     return made
+
+
+def _follow_up(cases: Sequence[Mapping[str, Any]]) -> dict[str, Markup]:
+    longest = max((float(c["followup_months"]) for c in cases), default=0.0)
+    return {str(c["case_id"]): follow_up_bar(float(c["followup_months"]), bool(c["event"]), longest) for c in cases}
 
 
 def _facts(evidence: Mapping[str, Any]) -> list[tuple[str, str, str]]:

@@ -11,13 +11,13 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-LABEL_WIDTH = 104
+LABEL_WIDTH = 82
 ROW_HEIGHT = 17
 
 
 def survival_chart(data: Mapping[str, Any]) -> Markup:
     """Patient's curve with its 95 % band and, dashed, the cohort with the same cancer. Months against probability."""
-    width, height, left, right, top, bottom = 360, 190, 34, 10, 8, 30
+    width, height, left, right, top, bottom = 300, 150, 26, 8, 8, 28
     last = max(data["months"]) or 1.0
 
     def x(month: float) -> float:
@@ -79,7 +79,7 @@ def _interpolate(months: Sequence[float], values: Sequence[float], at: float) ->
 
 def bar_chart(rows: Sequence[Mapping[str, Any]], label: str, title: str) -> Markup:
     """Diverging horizontal bars of ``value``; right of the line raises the risk, left lowers it."""
-    width, height = 360, ROW_HEIGHT * len(rows) + 16
+    width, height = 280, ROW_HEIGHT * len(rows) + 16
     most = max((abs(r["value"]) for r in rows), default=0.0) or 1.0
     lowest = min(0.0, *(r["value"] for r in rows))
     room = width - LABEL_WIDTH - 44 - (44 if lowest < 0 else 0)
@@ -109,37 +109,29 @@ def bar_chart(rows: Sequence[Mapping[str, Any]], label: str, title: str) -> Mark
     return _svg(width, height, parts, title)
 
 
-def follow_up_chart(rows: Sequence[Mapping[str, Any]]) -> Markup:
-    """One bar per similar case, as long as its follow-up; dot = death, arrow = alive at last visit."""
-    width, height = 360, ROW_HEIGHT * len(rows) + 18
-    last = max((r["followup_months"] for r in rows), default=0.0) or 1.0
-    room = width - LABEL_WIDTH - 84
-    parts = []
-    for i, row in enumerate(rows):
-        mid = i * ROW_HEIGHT + 10
-        end = LABEL_WIDTH + room * row["followup_months"] / last
-        name = escape(_short(row["case_id"]))
-        parts.append(f'<text class="name" x="{LABEL_WIDTH - 8}" y="{mid + 3}" text-anchor="end">{name}</text>')
-        parts.append(f'<line class="follow" x1="{LABEL_WIDTH}" x2="{end:.1f}" y1="{mid}" y2="{mid}"/>')
-        if row["event"]:
-            parts.append(f'<circle class="died" cx="{end:.1f}" cy="{mid}" r="3.6"/>')
-        else:
-            parts.append(
-                f'<path class="alive" d="M{end - 3:.1f} {mid - 4} L{end + 4:.1f} {mid} L{end - 3:.1f} {mid + 4}"/>'
-            )
-        word = "died" if row["event"] else "alive"
-        parts.append(
-            f'<text class="value" x="{end + 8:.1f}" y="{mid + 3}">{row["followup_months"]:.0f} mo, {word}</text>'
-        )
-    parts.append(f'<text class="axis" x="{LABEL_WIDTH}" y="{height - 3}">months since diagnosis</text>')
-    return _svg(width, height, parts, "Follow-up of the similar cases")
+def follow_up_bar(months: float, event: bool, longest: float) -> Markup:
+    """One case's follow-up as a bar on a scale shared by all rows; dot = death, arrow = alive at last visit."""
+    width, height, room = 180, 14, 92
+    end = 2 + room * months / (longest or 1.0)
+    mark = (
+        f'<circle class="died" cx="{end:.1f}" cy="7" r="3.6"/>'
+        if event
+        else f'<path class="alive" d="M{end - 3:.1f} 3 L{end + 4:.1f} 7 L{end - 3:.1f} 11"/>'
+    )
+    words = f"{months:.0f} months, {'died' if event else 'alive'}"
+    parts = (
+        f'<line class="follow" x1="2" x2="{end:.1f}" y1="7" y2="7"/>',
+        mark,
+        f'<text class="value" x="{end + 8:.1f}" y="10.5">{words}</text>',
+    )
+    return _svg(width, height, parts, words)
 
 
 def _digits(most: float) -> int:
     return 2 if most >= 0.1 else 3
 
 
-def _short(text: object, limit: int = 18) -> str:
+def _short(text: object, limit: int = 13) -> str:
     words = str(text).replace("_", " ")
     return words if len(words) <= limit else words[: limit - 1] + "…"
 

@@ -58,10 +58,13 @@ def source_links(item: Mapping[str, Any]) -> list[tuple[str, str]]:
     return links
 
 
-def molecular_rows(evidence: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One row per alteration, biomarker and expression finding: {name, finding, measure, effect, ids}."""
+ALTERATIONS, MARKERS = ("variant", "copy_number", "fusion"), ("biomarker", "expression_profile", "pathway")
+
+
+def molecular_rows(evidence: Mapping[str, Any], types: Sequence[str]) -> list[dict[str, Any]]:
+    """One row per alteration or marker: {name, finding, measure, effect, ids}."""
     rows = []
-    for item in of_type(evidence, "variant", "copy_number", "fusion", "biomarker", "expression_profile", "pathway"):
+    for item in of_type(evidence, *types):
         name, finding, measure, effect = _molecular_cells(item)
         rows.append({"name": name, "finding": finding, "measure": measure, "effect": effect, "ids": [item["id"]]})
     return rows
@@ -116,7 +119,7 @@ def imaging_tables(evidence: Mapping[str, Any]) -> dict[str, list[Any]]:
         {
             "attribute": _words(display(e, "attribute")),
             "finding": display(e, "finding"),
-            "probability": display(e, "probability"),
+            "measure": display(e, "probability"),
             "ids": [e["id"]],
         }
         for e in of_type(evidence, "appearance")
@@ -138,17 +141,14 @@ def prediction_rows(evidence: Mapping[str, Any]) -> list[dict[str, Any]]:
                 "ids": [e["id"]],
             }
         )
+        chances = []
         for month in ("12", "24"):
-            if display(e, f"survival_{month}m"):
+            if chance := display(e, f"survival_{month}m"):
                 interval = display(e, f"interval_{month}m")
-                rows.append(
-                    {
-                        "name": f"Alive at {month} months",
-                        "value": display(e, f"survival_{month}m"),
-                        "note": f"95 % interval {interval}" if interval else "",
-                        "ids": [e["id"]],
-                    }
-                )
+                chances.append(f"{chance} at {month} months" + (f" ({interval})" if interval else ""))
+        if chances:
+            alive = {"name": "Predicted survival", "value": "; ".join(chances), "note": "95 % intervals"}
+            rows.append({**alive, "ids": [e["id"]]})
     for e in of_type(evidence, "molecular_prediction"):
         note = _joined(_labelled("read from", display(e, "input")), display(e, "agreement"))
         rows.append(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from app.render.svg import bar_chart, follow_up_chart, survival_chart
+from app.render.svg import bar_chart, follow_up_bar, survival_chart
 
 
 def test_survival_falls_down_the_page_and_the_band_holds_the_curve() -> None:
@@ -33,13 +33,11 @@ def test_labels_are_escaped() -> None:
 
 
 def test_outcomes_are_told_apart_by_mark_and_word() -> None:
-    cases = [
-        {"case_id": "A", "followup_months": 10.0, "event": True},
-        {"case_id": "B", "followup_months": 20.0, "event": False},
-    ]
-    drawn = follow_up_chart(cases)
-    assert drawn.count('class="died"') == 1 and drawn.count('class="alive"') == 1
-    assert "10 mo, died" in drawn and "20 mo, alive" in drawn
+    died, alive = follow_up_bar(10.0, True, 20.0), follow_up_bar(20.0, False, 20.0)
+    assert 'class="died"' in died and "10 months, died" in died
+    assert 'class="alive"' in alive and "20 months, alive" in alive
+    ends = [float(re.search(r'x2="([\d.]+)"', d)[1]) - 2 for d in (died, alive)]
+    assert ends[1] == 2 * ends[0]
 
 
 def test_all_zero_bars_are_drawn_without_dividing_by_zero() -> None:
