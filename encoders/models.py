@@ -52,12 +52,16 @@ def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def _fill(module: nn.Module, tensors: Mapping[str, Tensor], prefix: str, folder: Path) -> None:
-    wrong = module.load_state_dict(_part(tensors, prefix), strict=False)
-    if wrong.missing_keys or wrong.unexpected_keys:
+    """Put tensors into ``module``; names and shapes must be exactly its own."""
+    given, needed = _part(tensors, prefix), module.state_dict()
+    wrong = sorted(given.keys() ^ needed.keys())
+    wrong += sorted(n for n in given.keys() & needed.keys() if given[n].shape != needed[n].shape)
+    if wrong:
         raise UnavailableError(
-            f"the weights in {folder} do not fit this version: missing {list(wrong.missing_keys)[:3]}, "
-            f"unexpected {list(wrong.unexpected_keys)[:3]}. Reinstall, or retrain with `radomica train fusion`."
+            f"the weights in {folder} do not fit this version: {len(wrong)} tensors differ, first {wrong[0]!r}. "
+            "Reinstall, or retrain with `radomica train fusion`."
         )
+    module.load_state_dict(given)
 
 
 def _reference(folder: Path) -> dict[str, NDArray[np.float32]]:
