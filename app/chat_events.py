@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
+from assistant.chat_events import ChatEvent
+
 
 def event_to_dict(event: Any) -> dict[str, Any]:
     """One ChatEvent as JSON values; ``kind`` names it."""
@@ -29,33 +31,35 @@ def _plain(value: Any) -> Any:
 
 
 class AnswerText:
-    """Collects the events of one answer into the text a reader sees, citations as [M1]."""
+    """Collects the events of one answer into the text a reader sees: a sentence a line, citations as [M1]."""
 
     def __init__(self) -> None:
-        self._pieces: list[str] = []
+        self._sentences: list[str] = []
         self._note = ""
+        self._withheld = 0
 
-    def add(self, event: Any) -> None:
+    def add(self, event: ChatEvent) -> None:
         """Take one more event."""
-        found = event_to_dict(event)
-        if found["kind"] == "status":
-            self._note = found.get("text", "")
-        elif found.get("text"):
-            self._pieces.append(found["text"])
+        if event.kind == "step":
+            self._note = event.text
+        elif event.kind == "withheld":
+            self._withheld += 1
+        elif event.text:
+            marks = "".join(f" [{c}]" for c in event.citations)
+            self._sentences.append(f"{event.text}{marks}")
             self._note = ""
 
     def shown(self) -> str:
         """What is known so far."""
-        return "".join(self._pieces)
+        return "\n".join(self._sentences)
 
     def note(self) -> str:
         """What is being done now."""
         return self._note
 
-    def final(self) -> str:
-        """The whole answer."""
-        return self.shown()
-
     def final_note(self) -> str:
         """What the reader should know about the answer; "" when nothing."""
-        return ""
+        if not self._withheld:
+            return ""
+        sentences = "sentence was" if self._withheld == 1 else "sentences were"
+        return f"{self._withheld} {sentences} withheld: the evidence does not hold what the model wrote."

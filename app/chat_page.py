@@ -165,7 +165,7 @@ class _Desk:
                 text.add(event)
                 turn = Turn(turn.question, answer=text.shown(), note=text.note())
                 yield pieces.conversation([*turns, turn], known), turns, gr.skip()
-            turn = Turn(turn.question, answer=text.final(), note=text.final_note(), done=True)
+            turn = Turn(turn.question, answer=text.shown(), note=text.final_note(), done=True)
         except RadomicaError as error:
             turn = Turn(turn.question, note=str(error), done=True, failed=True)
         yield pieces.conversation([*turns, turn], known), [*turns, turn], gr.skip()

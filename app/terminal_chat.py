@@ -46,10 +46,8 @@ def talk(context: CaseContext, llm: Any, *, read: Callable[[str], str] = input, 
             if text.shown().startswith(shown):
                 write(text.shown()[len(shown) :])
                 shown = text.shown()
-        if text.final() != shown:
-            write(f"\n{text.final()}")
         write(f"\n{text.final_note()}\n" if text.final_note() else "\n")
-        history.append((asked, text.final()))
+        history.append((asked, text.shown()))
 
 
 def open_source(context: CaseContext, evidence_id: str) -> str:

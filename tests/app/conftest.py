@@ -6,7 +6,7 @@ Nothing here is a real patient; drug, trial and PMID strings only have to look l
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +17,7 @@ import pytest
 from app import workbench
 from app.make_report import WrittenReport
 from app.render import write_report_html
+from assistant.chat_events import ChatEvent
 from assistant.claim import CheckedClaim, Verdict
 from assistant.evidence import Evidence, EvidenceKind, EvidenceSource, Field
 from assistant.figures import build_figures
@@ -518,14 +519,6 @@ def bare_report(report: Report) -> Report:
     )
 
 
-@dataclass(frozen=True)
-class Said:
-    """A chat event of the stand-in chain."""
-
-    kind: str
-    text: str
-
-
 @pytest.fixture
 def fake_chain(report: Report, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Replaces reading, the model and the pipeline; files, jobs, HTTP and the page stay real.
@@ -543,12 +536,12 @@ def fake_chain(report: Report, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
             wait()
             return WrittenReport(report, write_report_html(report, out), write_report_json(report, out))
 
-        def ask(self: Any, case_id: str, question: str, history: Any = ()) -> Iterator[Said]:
+        def ask(self: Any, case_id: str, question: str, history: Any = ()) -> Iterator[ChatEvent]:
             self.check_question(case_id, question)
-            yield Said("status", "looking through the evidence")
-            yield Said("text", "EGFR p.L858R is present [M1]. ")
-            yield Said("text", f"You asked: {question} ")
-            yield Said("text", "<img src=x onerror=alert(1)> [G1]")
+            yield ChatEvent("step", "looking through the evidence")
+            yield ChatEvent("claim", "EGFR p.L858R is present.", ("M1",), Verdict.SUPPORTED)
+            yield ChatEvent("claim", f"You asked: {question} <img src=x onerror=alert(1)>", ("G1",), Verdict.SUPPORTED)
+            yield ChatEvent("done")
 
         monkeypatch.setattr(workbench, "write_demo_case", write_case)
         monkeypatch.setattr(workbench, "open_llm", lambda settings: SimpleNamespace(spec=settings.llm))
