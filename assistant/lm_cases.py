@@ -8,6 +8,7 @@ Not known here: how lines become sentences (assistant/lm_pairs.py).
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 import random
 from collections.abc import Callable, Iterable, Mapping
@@ -23,6 +24,10 @@ from assistant.evidence import EVIDENCE_FIELDS, Evidence
 from assistant.lm_lines import WORDS, compact_line, parse_line
 from encoders.errors import ContractError
 from encoders.vocabulary import APPEARANCE, CANCERS, EXPRESSION_PROFILES
+from retrieval.passage import Retrieved
+
+FULL_EVERY = 4
+"""Retrieval costs most of a case and its lines hold no values: one case in four shows enough of them."""
 
 PERCEIVED_FROM: Mapping[str, str] = {"appearance": "imaging", "expression_profile": "expression"}
 """Perceived evidence type -> the modality whose soft tokens tell the finding."""
@@ -134,7 +139,7 @@ def case_of(
 
 
 def sample_lm_case(index: int, seed: int, *, keep_evidence: bool = False) -> LMCase:
-    """One synthetic patient through the whole chain up to the ledger."""
+    """One synthetic patient through the whole chain up to the ledger; retrieval for one in FULL_EVERY of them."""
     # Imported here: the chain takes seconds to load and made-up cases do not need it.
     from assistant.collect import collect_evidence  # noqa: PLC0415
     from encoders.predict import predict  # noqa: PLC0415
@@ -143,7 +148,9 @@ def sample_lm_case(index: int, seed: int, *, keep_evidence: bool = False) -> LMC
 
     patient = sample_case(index, seed).patient
     prediction = predict(patient, explain=False)
-    ledger = collect_evidence(patient, prediction, retrieve(patient, prediction))
+    full = keep_evidence or index % FULL_EVERY == 0
+    retrieved = retrieve(patient, prediction) if full else Retrieved((), (), ())
+    ledger = collect_evidence(patient, prediction, retrieved)
     embeddings = prediction.embeddings
     modality = dict(embeddings.modality) if embeddings else {}
     encoder_hash = embeddings.encoder_hash if embeddings else ""
@@ -224,21 +231,33 @@ def consistent(line: Line) -> Line:
     return line
 
 
+def made_up_rows(findings: Mapping[str, str], rng: random.Random, *, width: int = 128) -> NDArray[np.float32]:
+    """(K, width) rows that hold the findings as a sum of fixed directions, plus noise; K is 1 or 2."""
+    total = np.zeros(width)
+    for attribute, word in sorted(findings.items()):
+        seed = int.from_bytes(hashlib.sha256(f"{attribute} {word}".encode()).digest()[:4], "big")
+        total += np.random.default_rng(seed).normal(size=width)
+    noise = np.random.default_rng(rng.randrange(1 << 30)).normal(size=(rng.choice((1, 2)), width))
+    return (total + noise).astype(np.float32)
+
+
 def made_up_case(rng: random.Random) -> LMCase:
-    """A case of made-up lines and embeddings that tell nothing; for tests and before the encoders are trained."""
+    """A case of made-up lines, and embeddings that hold its findings; for tests, and to warm up a decoder."""
     code = rng.choice(tuple(CANCERS))
     lines: list[Line] = []
     counters: dict[str, int] = {}
     findings: dict[str, dict[str, str]] = {}
     for kind, (letter, _) in EVIDENCE_FIELDS.items():
-        seen: set[str] = set()
+        seen: set[str | None] = {None}
         for _ in range(rng.choice((0, 1, 1, 2, 3, 4))):
             counters[letter] = counters.get(letter, 0) + 1
             line = made_up_line(kind, counters[letter], rng, oncotree=code)
             attribute = line.fields.get("attribute")
-            if attribute and (attribute in seen or seen.add(attribute)):  # type: ignore[func-returns-value]
+            if kind in PERCEIVED_FROM and attribute in seen:
                 continue
+            seen.add(attribute)
             if line.finding and attribute:
                 findings.setdefault(PERCEIVED_FROM[kind], {})[attribute] = line.finding
             lines.append(line)
-    return LMCase(code, tuple(lines), {}, findings, "")
+    embeddings = {modality: made_up_rows(found, rng) for modality, found in findings.items()}
+    return LMCase(code, tuple(lines), embeddings, findings, "made up")

@@ -33,7 +33,10 @@ _SECTION_WEIGHTS = {"summary": 2, "imaging": 3, "molecular": 3, "predictions": 2
 
 @dataclass(frozen=True)
 class LMPair:
-    """parts : as ``compact_parts`` gives them; soft : modality -> (K, D) rows the adapter reads; kind : section/topic."""
+    """parts : as ``compact_parts`` gives them; kind : section or topic.
+
+    soft : modality -> (K, D) rows the adapter reads; findings : evidence id -> word the answer must read from them
+    """
 
     parts: tuple[tuple[str, bool], ...]
     soft: Mapping[str, NDArray[np.float32]]
@@ -258,7 +261,8 @@ def _claim(line: Line, rng: random.Random) -> str:
     if text is None:  # too few fields for any phrasing: quote what is there
         name = next(iter(line.fields))
         text = f"{name.replace('_', ' ').capitalize()}: {reference(line.id, name)}"
-    return f"{text}. [{line.id}]"
+    stop = "" if text.endswith((".statement}", '"')) else "."  # quoted sentences bring their own
+    return f"{text}{stop} [{line.id}]"
 
 
 def _finding_claim(group: Sequence[Line], rng: random.Random) -> str:

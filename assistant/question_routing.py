@@ -1,0 +1,183 @@
+"""From a question to a topic and the evidence that can answer it, without asking a language model.
+
+A question goes to the topic of its nearest known phrasing (cosine similarity of the passage embedder), unless it asks
+for something no ledger holds. Genes and drugs it names limit the evidence to what mentions them.
+
+Not known here: how the answer is worded (assistant/agent.py) or checked (assistant/grounding.py).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assistant.evidence import Evidence, Ledger
+from assistant.lm_lines import word_of
+from assistant.lm_pairs import MAX_ANSWERED
+from assistant.lm_questions import DEFAULT_TEST, OTHER, TOPICS, UNKNOWNS, Topic
+from retrieval.embed import cached_vectors, load_embedding
+from retrieval.lexicon import canonical_drug, canonical_gene
+
+FLOOR = 0.45
+"""Cosine similarity under which a question belongs to no topic; MiniLM puts unrelated short texts below about 0.3."""
+
+WIDE = 14
+"""Evidence shown to a general model, which can choose for itself."""
+
+NEXT_OF_KIN = {
+    "variants": ("copy number", "fusions", "image prediction of genes"),
+    "copy number": ("variants", "image prediction of genes"),
+    "fusions": ("variants",),
+    "therapy options": ("excluded therapies", "prior treatment", "medicines"),
+    "excluded therapies": ("therapy options", "prior treatment", "medicines"),
+    "prior treatment": ("therapy options", "excluded therapies", "medicines"),
+}
+"""Topic -> where else a gene or drug may be spoken of, tried in turn."""
+
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9-]*[A-Za-z0-9]")
+
+
+@dataclass(frozen=True)
+class Route:
+    """topic : a key of TOPICS or "other"; evidence : what may answer, best first; test : what would, if this does not.
+
+    named : genes and drugs the question names
+    """
+
+    topic: str
+    evidence: tuple[Evidence, ...]
+    test: str
+    named: tuple[str, ...] = ()
+
+
+def answers_topic(item: Evidence, topic: Topic) -> bool:
+    """True when an evidence answers questions of this topic."""
+    if item.type not in topic.types:
+        return False
+    return all(n in item.fields and word_of(item.fields[n].display) == w for n, w in topic.words.items())
+
+
+@lru_cache(maxsize=1)
+def _phrasings() -> tuple[tuple[str, ...], NDArray[np.float32]]:
+    """(topic of each phrasing, (K, D) unit vectors)."""
+    topics = [(name, q) for name, topic in TOPICS.items() for q in topic.questions]
+    topics += [(OTHER, q) for unknown in UNKNOWNS for q in unknown.questions]
+    vectors, _ = cached_vectors([q for _, q in topics], load_embedding())
+    return tuple(name for name, _ in topics), vectors
+
+
+def rank_topics(question: str, named: Sequence[str] = ()) -> list[tuple[str, float]]:
+    """Topics by their nearest phrasing, nearest first; names of genes and drugs become "this gene", "this drug"."""
+    question = _WORD.sub(lambda m: _role(m[0], named), question)
+    names, vectors = _phrasings()
+    similarity = vectors @ load_embedding().encode((_plain(question),))[0]
+    best: dict[str, float] = {}
+    for name, value in zip(names, similarity.tolist(), strict=True):
+        best[name] = max(best.get(name, -1.0), value)
+    return sorted(best.items(), key=lambda item: -item[1])
+
+
+def _role(word: str, named: Sequence[str]) -> str:
+    if canonical_drug(word.lower()) in named:
+        return "this drug"
+    return "this gene" if canonical_gene(word.upper()) in named else word
+
+
+def _plain(question: str) -> str:
+    return re.sub(r"\s+", " ", question.lower()).strip(" ?.!")
+
+
+def named_entities(question: str, ledger: Ledger) -> tuple[str, ...]:
+    """Genes and drugs the question names, canonical; a lower-case word counts as a gene only if the case has it."""
+    held = {
+        part.lower()
+        for e in ledger
+        for name in ("gene", "partner5", "partner3")
+        if name in e.fields
+        for part in e.fields[name].display.split()
+    }
+    found: list[str] = []
+    for word in _WORD.findall(question):
+        gene = canonical_gene(word.upper())
+        drug = canonical_drug(word.lower())
+        if drug:
+            found.append(drug)
+        elif gene and (gene.lower() in held or (word == word.upper() and len(word) > 2)):
+            found.append(gene)
+    return tuple(dict.fromkeys(found))
+
+
+def _unknown_test(question: str, ledger: Ledger) -> str | None:
+    """The test for something no ledger holds; None when the question is not about one, or a note speaks of it."""
+    asked = question.lower()
+    for unknown in UNKNOWNS:
+        keys = [k for k in unknown.keys if k in asked]
+        if keys and not any(k in e.text.lower() for e in ledger.of_type("note") for k in keys):
+            return unknown.test
+    return None
+
+
+def route(question: str, ledger: Ledger, *, wide: bool = False) -> Route:
+    """Topic and evidence for a question; ``wide`` adds the evidence whose text is nearest to it."""
+    named = named_entities(question, ledger)
+    unknown = _unknown_test(question, ledger)
+    ranked = rank_topics(question, named)
+    if unknown is None and ranked[0][0] != OTHER and ranked[0][1] >= FLOOR:
+        chosen = _choose(question, ranked, ledger, named)
+    else:
+        chosen = Route(OTHER, (), unknown or DEFAULT_TEST, named)
+        spoken = _noted(question, ledger) if unknown is None else ()
+        if spoken:
+            chosen = Route("notes", spoken, DEFAULT_TEST, named)
+    if wide and unknown is None:
+        extra = [e for e in nearest(question, tuple(ledger)) if e not in chosen.evidence]
+        chosen = Route(chosen.topic, (*chosen.evidence, *extra)[:WIDE], chosen.test, named)
+    return chosen
+
+
+def _choose(question: str, ranked: Sequence[tuple[str, float]], ledger: Ledger, named: tuple[str, ...]) -> Route:
+    """The nearest topic, or its next of kin when the ledger speaks of what is named only there."""
+    best = ranked[0][0]
+    for name in (best, *(NEXT_OF_KIN.get(best, ()) if named else ())):
+        found = [e for e in ledger if answers_topic(e, TOPICS[name]) and _mentions(e, named)]
+        found = _by_name(question, found)
+        if found:
+            found.sort(key=lambda e: (TOPICS[name].types.index(e.type), -e.rank))
+            return Route(name, tuple(found[:MAX_ANSWERED]), TOPICS[name].test, named)
+    test = f"testing or a source that covers {' and '.join(named)}" if named else TOPICS[best].test
+    return Route(best, (), test, named)
+
+
+def _by_name(question: str, found: list[Evidence]) -> list[Evidence]:
+    """Only the laboratory values or biomarkers the question names, where it names one."""
+    asked = {w.lower() for w in _WORD.findall(question)}
+    exact = [
+        e for e in found if "name" in e.fields and asked & {w.lower() for w in _WORD.findall(e.fields["name"].display)}
+    ]
+    return exact or found
+
+
+def _mentions(item: Evidence, named: tuple[str, ...]) -> bool:
+    text = item.text.lower()
+    return all(re.search(rf"\b{re.escape(name.lower())}\b", text) for name in named)
+
+
+def _noted(question: str, ledger: Ledger) -> tuple[Evidence, ...]:
+    """Notes whose quote shares a telling word with the question."""
+    words = {w.lower() for w in _WORD.findall(question) if len(w) > 5}
+    return tuple(e for e in ledger.of_type("note") if words & {w.lower() for w in _WORD.findall(e.text)})[:2]
+
+
+def nearest(question: str, evidence: Sequence[Evidence], k: int = WIDE) -> tuple[Evidence, ...]:
+    """Evidence by similarity of its text to the question, nearest first."""
+    if not evidence:
+        return ()
+    embedder = load_embedding()
+    vectors = embedder.encode([e.text for e in evidence])
+    order = np.argsort(-(vectors @ embedder.encode((_plain(question),))[0]), kind="stable")
+    return tuple(evidence[int(i)] for i in order[:k])
