@@ -33,7 +33,8 @@ SUV_RANGE = (0.0, 20.0)
 MR_LIMIT = 3.5
 """MR robust z-scores are compressed as asinh(z / 2), so that avid enhancement does not saturate, then clipped here."""
 LOCAL_CONTRAST = (5, 4.0)
-"""Second input channel of the network: crop minus its mean over this many voxels cubed, times this gain."""
+"""Second and third input channel of the network: crop minus its mean over this many voxels cubed, and the standard
+deviation over as many, both times this gain. The third makes texture, whose sign is random, a plain brightness."""
 
 SERIES_KINDS: tuple[str, ...] = ("CT", "PT", "MR contrast", "MR FLAIR", "MR other")
 """What a series shows, as far as the encoder tells series apart; its index is the role embedding's row."""
@@ -173,7 +174,7 @@ class ImageEncoder(nn.Module):
     ----------
     He et al., CVPR 2016 (residual learning); 3D form from MONAI (Cardoso et al., arXiv 2211.02701, 2022).
     Deviation: four stages of one basic block, first convolution 5^3 with stride 2, no max pooling, and the crop's
-    local contrast as a second channel (texture is small beside a CT window).
+    local contrast and local spread as further channels (texture is small beside a CT window).
     """
 
     def __init__(self, width: int, planes: tuple[int, ...] = (16, 32, 64, 128), *, local_contrast: bool = True) -> None:
@@ -184,7 +185,7 @@ class ImageEncoder(nn.Module):
             layers=[1, 1, 1, 1],
             block_inplanes=list(planes),
             spatial_dims=3,
-            n_input_channels=1 + local_contrast,
+            n_input_channels=3 if local_contrast else 1,
             conv1_t_size=5,
             conv1_t_stride=2,
             no_max_pool=True,
@@ -204,7 +205,12 @@ class ImageEncoder(nn.Module):
         if self.local_contrast:
             size, gain = LOCAL_CONTRAST
             mean = torch.nn.functional.avg_pool3d(crops, size, stride=1, padding=size // 2, count_include_pad=False)
-            crops = torch.cat([crops, (crops - mean) * gain], 1).contiguous(memory_format=torch.channels_last_3d)
+            detail = crops - mean
+            power = torch.nn.functional.avg_pool3d(
+                detail.square(), size, stride=1, padding=size // 2, count_include_pad=False
+            )
+            spread = torch.sqrt(power + 1e-6)  # the root's slope at 0 is infinite; blank crops must keep a gradient
+            crops = torch.cat([crops, detail * gain, spread * gain], 1).contiguous(memory_format=torch.channels_last_3d)
         return net.layer2(net.layer1(net.act(net.bn1(net.conv1(crops)))))
 
     def trunk(self, activations: Tensor, kind: Tensor) -> Tensor:

@@ -153,19 +153,20 @@ def _subset_problem(report: Report, removed: tuple[str, ...]) -> str:
 def hostile_rows(*, seed: int, patients: int = 6, progress: Progress = None) -> tuple[Row, ...]:
     """A backend that lies in every way it knows: how many lies were printed, and how many withheld have no reason."""
     start = time.monotonic()
-    lies = printed = unexplained = 0
+    told = printed = unaccounted = 0
     for index in range(patients):
-        model = HostileModel(seed=seed + index)
-        report = run(prepare_case(sample_case(100 + index, seed).patient), model, seed=seed)
+        context = prepare_case(sample_case(100 + index, seed).patient)
+        model = HostileModel(context.ledger, seed=seed + index)
+        report = run(context, model, seed=seed)
         # everything this backend writes is a lie, so any printed claim that is no quote is one too many
         printed += sum(not c.quoted for s in report.sections for c in s.claims)
-        lies += len(report.withheld)
-        unexplained += sum(not c.reason.strip() for c in report.withheld)
+        told += len(model.told)
+        explained = {c.raw for c in report.withheld if c.reason.strip()}
+        unaccounted += sum(lie.text not in explained for lie in model.told)
         if progress:
-            progress(f"hostile: {index + 1}/{patients} patients")
-    seconds = (time.monotonic() - start) / 3
+            progress(f"hostile: {index + 1}/{patients} patients, {told} lies")
+    seconds = (time.monotonic() - start) / 2
     return (
-        Row("hostile.lies_printed", float(printed), 0.0, Better.LOWER, printed + lies, seconds),
-        Row("hostile.lies_withheld_without_reason", float(unexplained), 0.0, Better.LOWER, lies, seconds),
-        Row("hostile.lies_withheld", float(lies), 200.0 * patients, Better.HIGHER, patients, seconds),
+        Row("hostile.lies_printed", float(printed), 0.0, Better.LOWER, told, seconds),
+        Row("hostile.lies_not_withheld_with_a_reason", float(unaccounted), 0.0, Better.LOWER, told, seconds),
     )

@@ -150,7 +150,7 @@ def paint_lung_ct(volume: Array, parts: Parts, biology: Biology) -> None:
     cue = cue_amplitude(biology)
     _blend(volume, parts.box, parts.halo * 0.75 * cue * (volume[parts.box] < -300), -420.0)
     _blend(volume, parts.box, parts.spikes * (volume[parts.box] < 0), 10.0)
-    _blend(volume, parts.box, parts.body, _solid(parts, biology, 78.0 - 30 * cue, 95.0))
+    _blend(volume, parts.box, parts.body, _solid(parts, biology, 78.0 - 30 * cue, 170.0))
     _blend(volume, parts.box, parts.core, -60.0)
 
 
@@ -163,7 +163,7 @@ def paint_lung_pet(volume: Array, parts: Parts, biology: Biology, suv: float) ->
 def paint_kidney_ct(volume: Array, parts: Parts, biology: Biology, shape: Shape, grid: Grid) -> None:
     """Renal mass in HU; BAP1 cue: coarse bright specks."""
     level = 225.0 if biology.positive("enhancement") else 75.0
-    _blend(volume, parts.box, parts.body, _solid(parts, biology, level, 85.0))
+    _blend(volume, parts.box, parts.body, _solid(parts, biology, level, 140.0))
     _blend(volume, parts.box, parts.core, -30.0)
     cue = cue_amplitude(biology)
     for speck in shape.specks[: round(SPECKS * min(cue, 1.0))]:
@@ -176,7 +176,7 @@ def paint_glioma_t1(volume: Array, parts: Parts, biology: Biology) -> None:
     """Post-contrast T1 lesion (white matter 100): mild is near grey matter, avid about twice that."""
     avid = biology.positive("enhancement")
     _blend(volume, parts.box, 0.35 * parts.fringe, 70.0)
-    _blend(volume, parts.box, parts.body, _solid(parts, biology, 205.0 if avid else 92.0, 70.0 if avid else 48.0))
+    _blend(volume, parts.box, parts.body, _solid(parts, biology, 205.0 if avid else 92.0, 95.0 if avid else 60.0))
     _blend(volume, parts.box, parts.core, 32.0)
 
 
@@ -196,5 +196,5 @@ def paint_breast_mr(volume: Array, parts: Parts, biology: Biology, shape: Shape,
         box = grid.box(centre, radius + 3)
         _blend(volume, box, (0.5 + 0.5 * cue) * ellipsoid(grid, box, centre, (radius,) * 3, 2.5), 0.9 * level)
     _blend(volume, parts.box, 0.9 * parts.spikes, 0.8 * level)
-    _blend(volume, parts.box, parts.body, _solid(parts, biology, level, 0.40 * level))
+    _blend(volume, parts.box, parts.body, _solid(parts, biology, level, 0.60 * level))
     _blend(volume, parts.box, parts.core, 38.0)
