@@ -137,7 +137,8 @@ class Ledger:
     @staticmethod
     def _check_fields(item: Evidence) -> None:
         if item.type not in EVIDENCE_FIELDS:
-            raise ContractError(f"evidence type {item.type!r} is unknown; allowed: {', '.join(sorted(EVIDENCE_FIELDS))}.")
+            known = ", ".join(sorted(EVIDENCE_FIELDS))
+            raise ContractError(f"evidence type {item.type!r} is unknown; allowed: {known}.")
         kind, allowed = EVIDENCE_FIELDS[item.type]
         if kind != item.kind.value:
             raise ContractError(f"evidence type {item.type!r} belongs to kind {kind}, not {item.kind.value}.")

@@ -79,6 +79,7 @@ def run(
     clock = _Clock(progress)
     soft = llm.soft_tokens(context.prediction.embeddings) if context.prediction.embeddings is not None else ()
     writer = SectionWriter(context.ledger, llm, soft, seed=seed)
+    clock.step("ask the model", writer.ask_first)
     sections = tuple(clock.step(f"section {name}", lambda name=name: writer.write(name)) for name in SECTION_TITLES)
     figures = clock.step("figures", lambda: build_figures(context.patient, context.prediction, context.retrieved))
     versions = collect_versions(context, llm)

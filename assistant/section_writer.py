@@ -14,7 +14,7 @@ from assistant.claim import CheckedClaim, Claim, Verdict
 from assistant.evidence import Evidence, Ledger
 from assistant.grounding import check_claim
 from assistant.grounding_evidence import NEUTRAL_KEYS
-from assistant.llm.chat_model import ChatModel, ChatRequest, SoftTokensPart
+from assistant.llm.chat_model import ChatModel, ChatRequest, SoftTokensPart, generate_all
 from assistant.normalise import TokenKind, tokenise
 from assistant.prompt import parse_claims, report_requests, retry_request
 from assistant.report import SECTION_TITLES, Section
@@ -56,6 +56,19 @@ class SectionWriter:
         self._withheld: dict[tuple[str, Verdict], CheckedClaim] = {}
         self._retries, self._extra = RETRY_BUDGET, COVERAGE_BUDGET
         self._counts = {"written": 0, "supported": 0, "repeated": 0, "quoted": 0}
+        self._first: dict[str, list[tuple[ChatRequest, str]]] | None = None
+
+    def ask_first(self) -> None:
+        """Ask for every section at once; a backend that batches answers all of them in the time of the longest."""
+        asked = [
+            (section, request)
+            for section in SECTION_TITLES
+            for request in report_requests(self._ledger, section, self._llm, self._soft, self._seed)
+        ]
+        answers = generate_all(self._llm, [request for _, request in asked])
+        self._first = {section: [] for section in SECTION_TITLES}
+        for (section, request), answer in zip(asked, answers, strict=True):
+            self._first[section].append((request, answer))
 
     @property
     def withheld(self) -> tuple[CheckedClaim, ...]:
@@ -74,16 +87,21 @@ class SectionWriter:
             return Section(section, SECTION_TITLES[section], (), "Nothing in the ledger belongs to this section.")
         printed: list[CheckedClaim] = []
         room = CHECKED_CAP
-        for request in report_requests(self._ledger, section, self._llm, self._soft, self._seed):
-            answer = self._ask(request, room, first_pass=True)
+        if self._first is None:
+            self.ask_first()
+        for request, text in (self._first or {})[section]:
+            answer = self._read(request, text, room, first_pass=True)
             room -= len(answer.checked)
             self._take(answer.checked, printed)
             self._retry(answer, printed)
         self._ask_for_missing(section, printed)
         return self._finished(section, evidence, printed)
 
-    def _ask(self, request: ChatRequest, room: int, *, first_pass: bool = False) -> _Answer:
-        claims = parse_claims(self._llm.generate(request), self._llm.style)
+    def _ask(self, request: ChatRequest, room: int) -> _Answer:
+        return self._read(request, self._llm.generate(request), room)
+
+    def _read(self, request: ChatRequest, text: str, room: int, *, first_pass: bool = False) -> _Answer:
+        claims = parse_claims(text, self._llm.style)
         checked = tuple(check_claim(c, self._ledger) for c in claims[: max(room, 0)])
         for claim in claims[max(room, 0) :]:
             self._withhold(_unread(claim))

@@ -6,10 +6,10 @@ A message is text parts with soft tokens between them. A backend that cannot tak
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,3 +82,24 @@ class ChatModel(Protocol):
     def soft_tokens(self, embeddings: Any) -> tuple[SoftTokensPart, ...]:
         """Adapter output for these ``Embeddings``; empty when no adapter fits (then text carries everything)."""
         ...
+
+
+@runtime_checkable
+class BatchingChatModel(Protocol):
+    """A backend that answers several requests at once faster than one by one."""
+
+    def generate_many(self, requests: Sequence[ChatRequest]) -> list[str]:
+        """One answer per request, in order."""
+        ...
+
+
+BATCH = 16
+"""Most requests handed to ``generate_many`` at once; bounds the memory of the padded batch."""
+
+
+def generate_all(llm: ChatModel, requests: Sequence[ChatRequest]) -> list[str]:
+    """Answers in order, in batches where the backend can, else one by one."""
+    if not isinstance(llm, BatchingChatModel):
+        return [llm.generate(request) for request in requests]
+    batches = [requests[i : i + BATCH] for i in range(0, len(requests), BATCH)]
+    return [answer for batch in batches for answer in llm.generate_many(batch)]
