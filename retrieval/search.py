@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from encoders.errors import ContractError, SettingsError, UnavailableError
 from encoders.patient import Patient
@@ -24,7 +25,7 @@ from retrieval.embed import cached_vectors, load_embedding, texts_sha256
 from retrieval.index import PassageIndex, embedded_text, scope
 from retrieval.notes import note_passages
 from retrieval.passage import Hit, Query, Retrieved, SimilarCase, TherapyMatch
-from retrieval.queries import NOTE_QUESTIONS, disease_words, guideline_queries
+from retrieval.queries import NOTE_QUESTIONS, about_other_genes, disease_words, guideline_queries
 from retrieval.rank_fusion import reciprocal_rank_fusion
 from retrieval.similar_cases import similar_cases
 from retrieval.therapy_rows import match_rows, untested_rows
@@ -87,17 +88,25 @@ def search(query: Query) -> tuple[Hit, ...]:
     ContractError: ``patient_id`` has no indexed notes (``add_notes`` or ``retrieve`` first).
     UnavailableError: the embedder is not there.
     """
+    _check_query(query)
+    if not query.text.strip():
+        return ()
+    return _search(query, load_embedding().encode((query.text,))[0])
+
+
+def _check_query(query: Query) -> None:
     if query.k < 1:
         raise SettingsError(f"Query.k is {query.k}; it must be at least 1.")
     if len(query.text) > MAX_QUERY_CHARACTERS:
         raise SettingsError(
             f"the question has {len(query.text)} characters; at most {MAX_QUERY_CHARACTERS} are searched. Shorten it."
         )
-    if not query.text.strip():
-        return ()
-    hits = _search_index(guideline_index()[0], query, patient_id=None)
+
+
+def _search(query: Query, vector: NDArray[np.float32]) -> tuple[Hit, ...]:
+    hits = _search_index(guideline_index()[0], query, vector, patient_id=None)
     if query.patient_id is not None:
-        hits += _search_index(_index_of(query.patient_id), query, patient_id=query.patient_id)
+        hits += _search_index(_index_of(query.patient_id), query, vector, patient_id=query.patient_id)
     return tuple(sorted(hits, key=lambda h: (-h.score, h.passage.passage_id)))[: query.k]
 
 
@@ -111,10 +120,11 @@ def _index_of(patient_id: str) -> PassageIndex:
     return index
 
 
-def _search_index(index: PassageIndex, query: Query, *, patient_id: str | None) -> list[Hit]:
+def _search_index(
+    index: PassageIndex, query: Query, vector: NDArray[np.float32], *, patient_id: str | None
+) -> list[Hit]:
     if not len(index):
         return []
-    vector = load_embedding().encode((query.text,))[0]
     # A note is about its patient whatever its disease: only guidelines are limited by disease.
     filters = scope(patient_id=patient_id, oncotree_code=None if patient_id else query.oncotree_code)
     found = index.search(query.text, vector, filters, k=max(CANDIDATES, 2 * query.k))
@@ -167,8 +177,14 @@ def _passages(
     except UnavailableError as error:
         skipped.append(f"passages: {error}")
         return ()
+    queries = guideline_queries(patient, prediction, therapies)
+    vectors = load_embedding().encode([query.text for query in queries])  # one batch: many times faster than one by one
     guidelines = _round_robin(
-        (search(query) for query in guideline_queries(patient, prediction, therapies)), MAX_GUIDELINES
+        (
+            [hit for hit in _search(query, vector) if not about_other_genes(patient, hit.passage)]
+            for query, vector in zip(queries, vectors, strict=True)
+        ),
+        MAX_GUIDELINES,
     )
     if not guidelines:
         skipped.append(f"guidelines: no passage is close enough to a question about {disease_words(patient)}")
@@ -179,8 +195,9 @@ def _passages(
         skipped.append(f"notes: {reason}")
         return guidelines
     index = _index_of(patient.patient_id)
-    queries = (Query(text=text, patient_id=patient.patient_id, k=MAX_NOTES) for text in NOTE_QUESTIONS)
-    own = _round_robin((_search_index(index, q, patient_id=q.patient_id) for q in queries), MAX_NOTES)
+    asked = [Query(text=text, patient_id=patient.patient_id, k=MAX_NOTES) for text in NOTE_QUESTIONS]
+    found = zip(asked, load_embedding().encode(NOTE_QUESTIONS), strict=True)
+    own = _round_robin((_search_index(index, q, v, patient_id=q.patient_id) for q, v in found), MAX_NOTES)
     return guidelines + own
 
 

@@ -171,7 +171,7 @@ def feature_words(name: str, value: str) -> str:
             else value
         )
     if name in ("stage", "grade"):
-        return value if value.lower().startswith(name) else f"{name} {value}"
+        return value if name in value.lower() else f"{name} {value}"
     return f"{name} {value}"
 
 

@@ -55,7 +55,7 @@ def match_rows(patient: Patient, rows: Iterable[TherapyRow]) -> tuple[TherapyMat
     Returns
     -------
     Matches ordered by: offered before excluded, disease (exact, parent, tumour-agnostic, other), level,
-    sensitivity before resistance, row id. ``excluded`` holds the reasons a row must not be offered.
+    sensitivity before resistance, then as given. ``excluded`` holds the reasons a row must not be offered.
 
     Raises
     ------
@@ -99,10 +99,10 @@ def untested_rows(patient: Patient, rows: Iterable[TherapyRow]) -> tuple[tuple[T
     return tuple(missing)
 
 
-def _order(match: TherapyMatch) -> tuple[bool, int, int, bool, str]:
+def _order(match: TherapyMatch) -> tuple[bool, int, int, bool]:
     resistance = match.row.direction is Direction.RESISTANCE
     place = DISEASE_ORDER.index(match.disease_match)
-    return bool(match.excluded), place, level_rank(match.row), resistance, match.row.row_id
+    return bool(match.excluded), place, level_rank(match.row), resistance
 
 
 def _match(patient: Patient, row: TherapyRow) -> TherapyMatch | None:

@@ -17,7 +17,7 @@ from retrieval.corpus.builtin import load_passages
 from retrieval.embed import load_embedding
 from retrieval.index import embedded_text, scope
 from retrieval.passage import Query
-from retrieval.queries import guideline_queries
+from retrieval.queries import about_other_genes, guideline_queries
 from retrieval.search import MAX_GUIDELINES, MAX_NOTES, add_notes, forget_notes, guideline_index, retrieve, search
 
 HERE = SourceLocator("a.tsv", "row 1")
@@ -111,6 +111,23 @@ def test_questions_differ_by_what_is_known() -> None:
     assert len(set(texts)) == len(texts) >= 5
     assert any("EGFR" in t for t in texts)
     assert any("second-line" in q.text or "first-line" in q.text for q in guideline_queries(Patient("x"), None))
+
+
+@pytest.mark.parametrize(
+    ("title", "other"),
+    [
+        ("KRAS-mutated lung adenocarcinoma", True),
+        ("EGFR-mutated lung cancer", False),
+        ("Lung cancer without EGFR or ALK alteration", True),
+        ("EGFR T790M lung cancer after a first EGFR inhibitor", False),
+        ("KRAS G12C lung cancer: sotorasib", True),
+        ("Lung adenocarcinoma: which genes to test", False),
+    ],
+)
+def test_passages_about_alterations_the_patient_does_not_have(title: str, other: bool) -> None:
+    passage = replace(load_passages()[0], title=title)
+    assert about_other_genes(egfr_patient(), passage) is other
+    assert about_other_genes(replace(egfr_patient(), variants=None), passage) is False
 
 
 def test_any_subset_of_modalities_can_be_missing() -> None:
