@@ -183,6 +183,7 @@ class Workbench:
         if job is None:
             return
         case_id = job["case_id"]
+        failure = "this is a bug in Radomica; the server's log says where"
         try:
             self._change(job_id, state="running", progress="starting")
             if case_id == DEMO_CASE and self.files.case(case_id) is None:
@@ -195,12 +196,13 @@ class Workbench:
             context = self.context(case_id, progress=self._progress(job_id))
             folder = self.files.report_folder(case_id, job_id)
             write_report(context, llm, folder, seed=job["seed"], progress=self._progress(job_id))
+            failure = ""
             self._change(job_id, state="done", progress="done")
         except RadomicaError as error:
-            self._change(job_id, state="failed", error=str(error))
-        except Exception as error:
-            LOG.exception("report %s failed", job_id)
-            self._change(job_id, state="failed", error=f"this is a bug in Radomica ({type(error).__name__})")
+            failure = str(error)
+        finally:  # anything else goes on to Python's own thread report, and the job still says that it failed
+            if failure:
+                self._change(job_id, state="failed", error=failure)
 
     def _progress(self, job_id: str) -> Callable[[str], None]:
         def say(text: str) -> None:
