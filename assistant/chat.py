@@ -37,5 +37,5 @@ def answer(
     """
     asked = question.strip()
     if not asked or len(asked) > MAX_QUESTION:
-        raise InputError(f"the question has {len(asked)} characters; allowed: 1 to {MAX_QUESTION}.")
+        raise InputError(f"the question has {len(asked)} characters; allowed: 1 to {MAX_QUESTION:,}.")
     return ChatGraph(context, llm, seed=seed).run(asked, history)
