@@ -27,7 +27,7 @@ from encoders.errors import ContractError
 MAX_ANSWERED = 4
 """A chat answer words at most this many lines."""
 
-_SECTION_WEIGHTS = {"summary": 2, "imaging": 3, "molecular": 3, "predictions": 2, "similar_cases": 1, "therapy": 3,
+_SECTION_WEIGHTS = {"summary": 4, "imaging": 5, "molecular": 4, "predictions": 3, "similar_cases": 1, "therapy": 3,
                     "uncertainties": 2}  # fmt: skip
 
 
@@ -171,7 +171,7 @@ class PairMaker:
         if kind < 0.12:
             asked = rng.choice(rng.choice(UNKNOWNS).questions)
             return self._pair(self._head(asked, OTHER), self._others(seen, (), 0, 4), (), seen, OTHER)
-        name = rng.choice(tuple(TOPICS))
+        name = rng.choice(PERCEIVED_TOPICS if rng.random() < 0.3 else tuple(TOPICS))
         topic = TOPICS[name]
         relevant = [line for line in seen.lines if answers(line, topic)]
         if kind < 0.24:
@@ -229,6 +229,7 @@ class PairMaker:
 
 
 _OPENINGS = ("A {who}{age} with {what}", "The {who}{age} has {what}", "This {who}{age} was diagnosed with {what}")
+PERCEIVED_TOPICS = tuple(name for name, topic in TOPICS.items() if set(topic.types) & set(PERCEIVED_FROM))
 CLOSED_KINDS = tuple(dict.fromkeys(kind for types in SECTION_TYPES.values() for kind in types))
 
 

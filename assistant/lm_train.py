@@ -23,6 +23,7 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 from assistant.llm.chat_model import PromptStyle
 from assistant.llm.locations import home_folder
 from assistant.llm.soft_tokens import ADAPTERS_FILE, CARD_FILE, AdapterSet, file_sha256, llm_fingerprint
+from assistant.lm_align import align_adapters
 from assistant.lm_cases import LMCase, load_cases
 from assistant.lm_model import ASSISTANT, END, HIDDEN, SOFT, SOFT_TOKENS, USER, new_adapters, new_decoder, save_decoder
 from assistant.lm_model import train_tokenizer as fit_tokenizer
@@ -48,6 +49,8 @@ class LMSettings:
     held_out_share: float = 0.12
     held_out_pairs: int = 192
     adapter: str = "mlp"
+    align_after: float = 0.15  # share of a fresh run after which the adapters are aligned; 0 when started from a run
+    align_steps: int = 400
     log_every_s: float = 60.0
     bfloat16: bool = False  # only pays on a processor with AVX512-BF16 or AMX; elsewhere it is emulated, 100 x slower
     start_from: str | None = None  # folder of an earlier run whose decoder and tokenizer to go on from
@@ -158,6 +161,7 @@ class Trainer:
         )
         self.parameters = parameters
         self.steps = self.tokens = 0
+        self.aligned = settings.align_steps == 0
         self._pool: list[Batch] = []
         held = PairMaker(self.held_out, seed=seed + 11, noise=0.0, vary=True)
         self.held_batches = self._cut([held.draw() for _ in range(settings.held_out_pairs)])
@@ -181,6 +185,8 @@ class Trainer:
         rate *= 0.04 + 0.96 * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
         for group in self.optimiser.param_groups:
             group["lr"] = max(self.settings.learning_rate * rate, 1e-5)
+        if not self.aligned and (done >= self.settings.align_after or self.settings.start_from is not None):
+            self.align()
         self.model.train()
         self.adapters.train()
         batch = self._next()
@@ -193,6 +199,14 @@ class Trainer:
         self.steps += 1
         self.tokens += int(batch.mask.sum())
         return float(loss.detach())
+
+    def align(self) -> dict[str, float]:
+        """Point the adapters at the decoder's words, once its embeddings of them mean something."""
+        self.aligned = True
+        return align_adapters(
+            self.model, self.adapters, self.tokenizer, self.training,
+            steps=self.settings.align_steps, noise=self.pairs.noise, seed=self.seed,
+        )  # fmt: skip
 
     @torch.no_grad()
     def held_out_loss(self) -> float:
