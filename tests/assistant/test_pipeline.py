@@ -135,4 +135,4 @@ def test_the_same_case_and_model_give_the_same_id_and_json_is_strict(context: Ca
 def test_progress_names_each_step(context: CaseContext) -> None:
     said: list[str] = []
     report = run(context, ScriptedModel([answer()], repeat_last=True), progress=said.append)
-    assert said == [f"section {s}" for s in SECTION_TITLES] + ["figures"] == list(report.timings_s)
+    assert said == ["ask the model", *(f"section {s}" for s in SECTION_TITLES), "figures"] == list(report.timings_s)
