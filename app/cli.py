@@ -179,15 +179,26 @@ def train_lm(
     minutes: Annotated[float | None, typer.Option(min=0.1, help="How long to train.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="How many steps, instead of minutes.")] = None,
     patients: Annotated[int, typer.Option(min=20, help="Synthetic patients to sample.")] = 600,
+    start_from: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Go on from the decoder of an earlier run.")
+    ] = None,
     seed: SeedOption = 0,
 ) -> None:
     """Train the embedded decoder and its adapters on ledger-to-report pairs."""
     with progress_line("preparing the training") as progress:
         from assistant.llm.locations import SHIPPED_LM  # noqa: PLC0415
+        from assistant.lm_train import DEFAULT_STEPS, LMSettings  # noqa: PLC0415
         from assistant.lm_train import train_lm as train  # noqa: PLC0415
 
-        target = out or SHIPPED_LM
-        metrics = train(out=target, seed=seed, minutes=minutes, steps=steps, n_patients=patients, progress=progress)
+        metrics = train(
+            out=out or SHIPPED_LM,
+            seed=seed,
+            minutes=minutes,
+            steps=DEFAULT_STEPS if steps is None and minutes is None else steps,
+            n_patients=patients,
+            settings=LMSettings(start_from=str(start_from) if start_from else None),
+            progress=progress,
+        )
     _print_json(metrics)
 
 

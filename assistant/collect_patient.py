@@ -85,7 +85,8 @@ def _diagnosis(patient: Patient) -> Iterator[Draft]:
         fields["tnm_edition"] = word(diagnosis.tnm_edition)
     if diagnosis.grade:
         grade = re.sub(r"(?i)^grade\s+", "", diagnosis.grade).strip()
-        fields["grade"] = Field(value=grade, display=f"grade {grade}")
+        named = grade.lower().startswith("who grade")  # a glioma's grade names itself
+        fields["grade"] = Field(value=grade, display=grade if named else f"grade {grade}")
     if diagnosis.date:
         fields["date"] = word(diagnosis.date)
     if not fields:

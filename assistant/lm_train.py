@@ -33,6 +33,8 @@ from encoders.errors import ContractError, SettingsError
 
 Progress = Callable[[str], None]
 IGNORED = -100
+DEFAULT_STEPS = 4000
+"""What `radomica train lm` runs when neither steps nor minutes are given: about 30 minutes on 2 cores."""
 
 
 @dataclass(frozen=True)
@@ -305,12 +307,21 @@ def _save(trainer: Trainer, out: Path, length: str, start: float) -> dict[str, A
         "tokens": trainer.tokens,
         "minutes": round((time.monotonic() - start) / 60, 1),
     }
+    settings = asdict(trainer.settings)
+    earlier = settings.pop("start_from")  # a folder of one machine; the card tells the run itself
     card = {
-        "command": f"radomica train lm --seed {trainer.seed} {length}",
+        "command": f"radomica train lm --seed {trainer.seed} {length}" + (" --start-from DIR" if earlier else ""),
+        "started_from": _earlier_run(Path(earlier)) if earlier else None,
         "seed": trainer.seed,
         "data": f"{len(trainer.training)} synthetic patients, ledger-to-report and question-to-answer pairs",
-        "settings": asdict(trainer.settings),
+        "settings": settings,
         "metrics": metrics,
     }
     trainer.save(out, card)
     return metrics
+
+
+def _earlier_run(folder: Path) -> dict[str, Any]:
+    """Command and weight hash of the run another one goes on from."""
+    card = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
+    return {name: card.get(name) for name in ("command", "llm_hash", "started_from")}
