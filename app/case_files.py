@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from assistant.report import write_atomically
+from encoders.atomic_write import write_atomically
 from encoders.errors import InputError
 from encoders.read.archive import extract_archive
 

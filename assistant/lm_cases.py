@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from assistant.evidence import EVIDENCE_FIELDS, Evidence
 from assistant.lm_lines import WORDS, compact_line, parse_line
+from encoders.atomic_write import write_atomically
 from encoders.errors import ContractError
 from encoders.vocabulary import APPEARANCE, CANCERS, EXPRESSION_PROFILES
 from retrieval.passage import Retrieved
@@ -189,10 +190,7 @@ def load_cases(
             cases += done
             if progress:
                 progress(f"cases for the language model: {len(cases)} of {n_patients}")
-    cache.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".part")
-    partial.write_bytes(pickle.dumps(cases))
-    partial.replace(path)
+    write_atomically(path, pickle.dumps(cases))
     return cases
 
 

@@ -28,7 +28,8 @@ from assistant.lm_cases import LMCase, load_cases
 from assistant.lm_model import ASSISTANT, END, HIDDEN, SOFT, SOFT_TOKENS, USER, new_adapters, new_decoder, save_decoder
 from assistant.lm_model import train_tokenizer as fit_tokenizer
 from assistant.lm_pairs import LMPair, PairMaker
-from assistant.report import RESEARCH_USE, write_atomically
+from assistant.report import RESEARCH_USE
+from encoders.atomic_write import write_atomically
 from encoders.errors import ContractError, SettingsError
 
 Progress = Callable[[str], None]

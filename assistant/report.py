@@ -6,7 +6,6 @@ Section ids and the JSON layout are fixed (SCHEMA). Not known here: how it looks
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 from assistant.claim import CheckedClaim, Verdict
 from assistant.evidence import Evidence
+from encoders.atomic_write import write_atomically
 
 SCHEMA = "radomica-report/1"
 RESEARCH_USE = "Research use only. Not a medical device; not for diagnosis or treatment decisions."
@@ -119,21 +119,6 @@ def _evidence(item: Evidence) -> dict[str, Any]:
     source = {k: v for k, v in vars(item.source).items() if v is not None}
     return {"id": item.id, "kind": item.kind.value, "type": item.type, "text": item.text, "fields": fields,
             "source": source}
-
-
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write ``path`` whole or not at all: write beside it, flush to disk, rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    data = content.encode("utf-8") if isinstance(content, str) else content
-    try:
-        with partial.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def write_report_json(report: Report, folder: Path) -> Path:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from encoders.atomic_write import write_atomically
 from encoders.errors import UnavailableError
 
 WEIGHTS_FILE = "model.safetensors"
@@ -32,13 +32,6 @@ class Checkpoint:
     tensors: Mapping[str, Tensor]
     card: Mapping[str, Any]
     sha256: str
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write beside ``path`` and rename, so that a half file is never seen under its name."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(data)
-    os.replace(partial, path)
 
 
 def save_checkpoint(folder: Path, tensors: Mapping[str, Tensor], card: Mapping[str, Any]) -> str:

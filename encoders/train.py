@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from encoders.atomic_write import write_atomically
 from encoders.calibration import (
     Calibration,
     fit_bootstrap,
@@ -27,7 +28,7 @@ from encoders.calibration import (
     fit_temperature,
     recalibrate_survival,
 )
-from encoders.checkpoints import save_checkpoint, write_atomically
+from encoders.checkpoints import save_checkpoint
 from encoders.errors import SettingsError
 from encoders.fusion import EXPRESSION_TASKS, IMAGE_TASKS, FusionConfig, FusionModel, Tokens, place_kind
 from encoders.inputs import CANCER_CODES, MODALITIES

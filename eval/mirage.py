@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from assistant.llm.chat_model import ChatModel, ChatRequest, Message, TextPart
-from assistant.report import RESEARCH_USE, write_atomically
+from assistant.report import RESEARCH_USE
+from encoders.atomic_write import write_atomically
 from encoders.errors import InputError
 from eval.benchmark import commit, machine
 from eval.intervals import wilson

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from assistant.report import write_atomically
+from encoders.atomic_write import write_atomically
 from encoders.errors import SettingsError
 from eval.benchmark import BenchmarkResult, Progress
 from eval.smoke import run_smoke

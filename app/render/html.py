@@ -36,7 +36,8 @@ from app.render.tables import (
     similar_rows,
     therapy_tables,
 )
-from assistant.report import RESEARCH_USE, Report, write_atomically
+from assistant.report import RESEARCH_USE, Report
+from encoders.atomic_write import write_atomically
 
 SECTION_ORDER = ("summary", "imaging", "molecular", "predictions", "therapy", "similar_cases", "uncertainties")
 """Reading order at a tumour board: options before neighbours."""

@@ -19,7 +19,7 @@ def test_round_trip(tmp_path):
     back = load_checkpoint(tmp_path)
     assert back.sha256 == digest == back.card["sha256"]
     assert all(torch.equal(back.tensors[k], v) for k, v in tensors.items())
-    assert not list(tmp_path.glob("*.partial"))
+    assert {p.name for p in tmp_path.iterdir()} == {"model.safetensors", "card.json"}  # nothing half-written is left
 
 
 def test_changed_weights_are_refused(tmp_path):
