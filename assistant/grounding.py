@@ -2,14 +2,16 @@
 
 A claim stands only when (1) it cites ids that exist and its references resolve inside them, (2) every drug, gene,
 variant, stage, number with unit, date, trial and every content word is held by the cited evidence, clause by clause,
-(3) direction and negation agree, (4) a prediction, a note, another patient or a gap is called what it is. The word
-list is closed: what is neither neutral nor in the evidence is unsupported, so an instruction, an invented name or
-another language cannot pass.
+(3) direction and negation agree, (4) a prediction, a note, another patient or a gap is called what it is, (5) where it
+follows the evidence's wording it changes nothing there and every state stays with its gene, (6) its small words stand
+as in a sentence. The word list is closed: what is neither neutral nor in the evidence is unsupported, so an
+instruction, an invented name or another language cannot pass.
 
 What this module does NOT check: whether the evidence itself is right or complete; medical plausibility; which of two
 true facts matters more; fine shades of free text (a guideline sentence shortened so that it covers less than it did
 keeps its words, drugs and negations, but its scope may shift); tense ("was given" against "is given"); that a claim
-fits its section. A supported claim is supported by this ledger, no more.
+fits its section; grammar beyond the rules of grounding_form.py; "or" put for "and" in a sentence the ledger words
+by template. A supported claim is supported by this ledger, no more.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from __future__ import annotations
 from assistant.claim import CheckedClaim, Claim, Verdict
 from assistant.evidence import CITATION, REFERENCE, Ledger
 from assistant.grounding_evidence import views
+from assistant.grounding_form import FORM_RULES
+from assistant.grounding_quotes import quotes_are_not_altered, states_keep_their_entity
 from assistant.grounding_rules import RULES, Finding
 from assistant.grounding_statement import read_statement
 from assistant.grounding_types import TYPE_RULES, pronouns_fit
@@ -88,7 +92,7 @@ def _content(filled: str, cited: tuple[str, ...], ledger: Ledger) -> Finding | N
         return _unsupported(f"is {len(filled)} characters long once filled in; at most {MAX_TEXT} are read")
     statement = read_statement(filled, views(ledger, cited))
     finding = pronouns_fit(statement, ledger)
-    for rule in (*RULES, *TYPE_RULES):
+    for rule in (*RULES, *TYPE_RULES, states_keep_their_entity, quotes_are_not_altered, *FORM_RULES):
         if finding is not None:
             return finding
         finding = rule(statement)

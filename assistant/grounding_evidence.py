@@ -32,7 +32,7 @@ NEUTRAL_KEYS = frozenset(word_key(w) for w in NEUTRAL) | frozenset(
 _POLE_OF = {w: (group, i) for group, poles in POLES.items() for i, words in enumerate(poles) for w in words}
 _FREE_TEXT = ("passage", "note")
 _NO_PATIENT = ("passage", "similar_case")
-_SCOPE = 8
+_SCOPE, _HEADS = 8, 3
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,11 @@ def _scope(tokens: Sequence[Token], cue: int) -> list[int]:
     return scope
 
 
+def content_places(tokens: Sequence[Token], scope: Sequence[int]) -> list[int]:
+    """The places of ``scope`` whose word is not neutral."""
+    return [j for j in scope if tokens[j].key not in NEUTRAL_KEYS]
+
+
 @dataclass(frozen=True)
 class EvidenceView:
     """The comparable form of one evidence.
@@ -99,6 +104,7 @@ class EvidenceView:
     signed_words : (word key, effective pole) of the text; decides where the text holds both poles of a group
     quotable : key of a quote -> the field's display, for fields long enough to be quoted word for word
     negated / plain : keys that stand inside / outside the scope of a negation in the text
+    negation_heads : the first words of meaning after each negation of the text; a claim's negation opens with one
     denied : keys negated in the text outside its fields; what a claim may not state without the negation
     free_text : the tokens whose order carries meaning (a statement or a quote), neutral words left out
     """
@@ -112,6 +118,7 @@ class EvidenceView:
     signed_words: frozenset[tuple[str, Pole]]
     quotable: dict[str, str]
     negated: frozenset[str]
+    negation_heads: frozenset[str]
     denied: frozenset[str]
     plain: frozenset[str]
     free_text: tuple[str, ...]
@@ -195,6 +202,7 @@ def view(item: Evidence) -> EvidenceView:
         text_poles=frozenset(found.poles.values()) | _biomarker_poles(fields.get("biomarker", ())),
         signed_words=frozenset((text_tokens[i].key, p) for i, p in found.poles.items()),
         negated=frozenset(text_tokens[j].key for j in inside),
+        negation_heads=_negation_heads(text_tokens, found, inside),
         denied=_denied(item) if item.type == "therapy" else frozenset(text_tokens[j].key for j in inside),
         plain=frozenset(t.key for j, t in enumerate(text_tokens) if j not in inside),
         free_text=_free_text(item, fields),
@@ -218,6 +226,16 @@ def _keys(tokens: Sequence[Token]) -> set[str]:
         if token.kind is TokenKind.FUSION:
             keys |= {f"gene:{g}" for g in token.key.partition(":")[2].split("-")}
     return keys
+
+
+def _negation_heads(tokens: Sequence[Token], found: Directions, inside: set[int]) -> frozenset[str]:
+    """The first word of meaning after each negation, and the next ones where they are said nowhere else."""
+    plain = {t.key for j, t in enumerate(tokens) if j not in inside}
+    heads: set[str] = set()
+    for _, scope in found.cues:
+        keys = [tokens[j].key for j in content_places(tokens, scope)[:_HEADS]]
+        heads |= set(keys[:1]) | (set(keys[1:]) - plain)
+    return frozenset(heads)
 
 
 def _typed_number(value: object, tokens: Sequence[Token]) -> Number | None:

@@ -27,6 +27,7 @@ _INN = re.compile(
     r"(?:mab|nib|ciclib|parib|limus|platin|taxel|rubicin|zomib|degib|tinib|stat|lisib|rafenib|sertib|mycin|tecan|fosfamide)$"
 )
 _ORDERING = frozenset(word_key(w) for w in ORDERING)
+_LEVEL_OF = frozenset(word_key(w) for w in ("interval", "confidence", "ci"))
 _STRICT_ORDER = 0.9
 _MIN_ORDER, _MIN_COVERAGE, _MIN_STRETCH, _MIN_STRETCH_COVERAGE = 0.6, 0.4, 4, 0.6
 
@@ -85,7 +86,7 @@ def _negation(bound: Bound, statement: Statement) -> Finding:
 
 def clauses_keep_to_their_evidence(statement: Statement) -> Finding | None:
     """Inside a clause one evidence holds everything; a clause without a subject goes on with its neighbour's."""
-    chosen = _clause_evidence(statement)
+    chosen = clause_evidence(statement)
     for number in statement.segments:
         tokens = statement.segment(number)
         if not tokens:
@@ -108,7 +109,8 @@ def clauses_keep_to_their_evidence(statement: Statement) -> Finding | None:
     return None
 
 
-def _clause_evidence(statement: Statement) -> dict[int, frozenset[str]]:
+def clause_evidence(statement: Statement) -> dict[int, frozenset[str]]:
+    """Clause number -> ids of the cited evidence that holds every token of that clause."""
     chosen: dict[int, frozenset[str]] = {}
     for number in statement.segments:
         tokens = statement.segment(number)
@@ -175,7 +177,7 @@ def states_a_value(statement: Statement) -> Finding | None:
 
 def numbers_fit_their_names(statement: Statement) -> Finding | None:
     """ "short axis 38 mm" fails when 38 mm is the longest diameter: the nearest field name decides."""
-    chosen = _clause_evidence(statement)
+    chosen = clause_evidence(statement)
     for bound in statement.bound:
         if bound.token.number is None:
             continue
@@ -193,6 +195,8 @@ def _number_fits(bound: Bound, statement: Statement, held: EvidenceView) -> Find
         return None
     approximate = is_approximate(statement.tokens, bound.index)
     fields = {f for f in held.number_fields(number, approximate=approximate) if f}
+    if _is_interval_level(bound, statement) and None in held.number_fields(number):
+        return None
     if not fields:
         return _not_a_time_point(bound, statement, held)
     unit = {n.unit for n, f in held.numbers if f in fields}
@@ -210,6 +214,11 @@ def _number_fits(bound: Bound, statement: Statement, held: EvidenceView) -> Find
             f"{held.item.id} holds it as {' or '.join(sorted(fields)).replace('_', ' ')}"
         )
     return None
+
+
+def _is_interval_level(bound: Bound, statement: Statement) -> bool:
+    """ "95 % interval": the level of an interval, not one of its ends."""
+    return any(t.key in _LEVEL_OF for t in statement.tokens[bound.index + 1 : bound.index + 2])
 
 
 def _not_a_time_point(bound: Bound, statement: Statement, held: EvidenceView) -> Finding | None:
@@ -335,7 +344,7 @@ def _common_length(first: Sequence[str], second: Sequence[str]) -> int:
 
 def framed(statement: Statement) -> Finding | None:
     """A prediction is said to be predicted, another patient's course to be another's, a note to be a note."""
-    chosen = _clause_evidence(statement)
+    chosen = clause_evidence(statement)
     only = [chosen[n] for n in statement.segments if statement.segment(n)]
     for evidence_id, held in statement.views.items():
         words, reason = FRAMES.get(held.item.type, (frozenset(), ""))

@@ -8,10 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-from assistant.grounding_evidence import NEUTRAL_KEYS, Directions, EvidenceView, Pole, directions
+from assistant.grounding_evidence import NEUTRAL_KEYS, Directions, EvidenceView, Pole, content_places, directions
+from assistant.grounding_runs import runs, sequence, text_sequence, verbatim_places
 from assistant.grounding_words import (
     APPROXIMATE,
+    AVAILABLE,
+    DETECTED,
     JOINS,
     KEYED_GROUPS,
     NEGATIONS,
@@ -22,6 +26,7 @@ from assistant.grounding_words import (
 from assistant.normalise import Token, TokenKind, clean, tokenise, word_key
 
 APPROXIMATE_KEYS = frozenset(word_key(w) for w in APPROXIMATE)
+_MISSING_KEYS = frozenset(word_key(w) for w in (*AVAILABLE, *DETECTED, "data", "file", "sign", "needed"))
 _SUBJECT_KINDS = (TokenKind.GENE, TokenKind.DRUG, TokenKind.FUSION, TokenKind.STAGE, TokenKind.CODE)
 
 
@@ -55,6 +60,20 @@ class Statement:
     segment_of: tuple[int, ...]
     views: Mapping[str, EvidenceView]
 
+    @cached_property
+    def expanded(self) -> tuple[Token, ...]:
+        """All tokens, the words of every QUOTE in its place."""
+        return tuple(t for ts in self._unquoted for t in ts)
+
+    @cached_property
+    def expanded_segment(self) -> tuple[int, ...]:
+        """The clause of each expanded token."""
+        return tuple(self.segment_of[i] for i, ts in enumerate(self._unquoted) for _ in ts)
+
+    @cached_property
+    def _unquoted(self) -> tuple[tuple[Token, ...], ...]:
+        return tuple(tokenise(t.surface) if t.kind is TokenKind.QUOTE else (t,) for t in self.tokens)
+
     def segment(self, number: int) -> tuple[Bound, ...]:
         """The bound tokens of one clause."""
         return tuple(b for b in self.bound if b.segment == number)
@@ -75,11 +94,13 @@ def read_statement(text: str, views: Mapping[str, EvidenceView]) -> Statement:
     tokens = _with_quotes(clean(text), views)
     found = directions(tokens)
     segment_of = _segments(tokens)
+    quoted = _quoted_places(tokens, found, views)
     bound = tuple(
-        Bound(i, t, segment_of[i], _support(t, found.poles.get(i), tokens, i, views), found.poles.get(i))
+        Bound(i, t, segment_of[i], _support(t, found.poles.get(i), tokens, i, views) | quoted.get(i, frozenset()),
+              found.poles.get(i))
         for i, t in enumerate(tokens)
         if _needs_support(t, found.poles.get(i), found, i)
-    )
+    )  # fmt: skip
     return Statement(tokens, bound, found, segment_of, views)
 
 
@@ -102,6 +123,27 @@ def _with_quotes(text: str, views: Mapping[str, EvidenceView]) -> tuple[Token, .
         tokens.append(Token(TokenKind.QUOTE, displays[match[0].lower()], match[0]))
         position = match.end()
     return (*tokens, *tokenise(text[position:]))
+
+
+def _quoted_places(
+    tokens: Sequence[Token], found: Directions, views: Mapping[str, EvidenceView]
+) -> dict[int, frozenset[str]]:
+    """Directions and negations that stand in a long run of an evidence's own words: it holds them as they are."""
+    signs = {i for i, t in enumerate(tokens) if i in found.poles or t.key in NEGATIONS}
+    if not signs:
+        return {}
+    parts = [tokenise(t.surface) if t.kind is TokenKind.QUOTE else (t,) for t in tokens]
+    place_of = [i for i, part in enumerate(parts) for _ in part]
+    said = sequence([t for part in parts for t in part])
+    held: dict[int, set[str]] = {}
+    for evidence_id, view in views.items():
+        places = {place_of[p] for p in verbatim_places(runs(said, text_sequence(clean(view.item.text))))}
+        foreign = {
+            j for cue, scope in found.cues if cue not in places for j in scope
+        }  # under a negation of the claim's
+        for place in signs & places - foreign:
+            held.setdefault(place, set()).add(evidence_id)
+    return {i: frozenset(ids) for i, ids in held.items()}
 
 
 def _segments(tokens: Sequence[Token]) -> tuple[int, ...]:
@@ -160,9 +202,20 @@ def _holds_number(token: Token, tokens: Sequence[Token], index: int, view: Evide
 
 def _holds_negation(tokens: Sequence[Token], index: int, view: EvidenceView) -> bool:
     scope = {t.key for t in tokens[index + 1 : index + 9] if t.kind is not TokenKind.BREAK} - NEUTRAL_KEYS
+    head = [tokens[j].key for j in content_places(tokens, _open_scope(tokens, index))[:1]]
     if ("presence", 1) in view.field_poles and scope & (view.keys - view.type_words):
-        return True
+        missing = _MISSING_KEYS.union(
+            *(view.field_keys.get(n, frozenset()) for n in ("modality", "reason", "attribute"))
+        )
+        return not head or head[0] in missing
+    if head and head[0] not in view.negation_heads:
+        return False
     return bool(scope & view.negated) and not (scope & (view.plain - view.negated) - view.type_words)
+
+
+def _open_scope(tokens: Sequence[Token], index: int) -> range:
+    end = next((i for i in range(index + 1, len(tokens)) if tokens[i].kind is TokenKind.BREAK), len(tokens))
+    return range(index + 1, end)
 
 
 def is_approximate(tokens: Sequence[Token], index: int) -> bool:

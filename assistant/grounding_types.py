@@ -150,6 +150,15 @@ def appearance_is_stated_as_read(statement: Statement) -> Finding | None:
     return None
 
 
+def missing_is_not_available(statement: Statement) -> Finding | None:
+    """What the ledger holds as missing is not called available."""
+    for evidence_id, held in statement.views.items():
+        for index, token in enumerate(statement.tokens if held.item.type == "absent" else ()):
+            if token.surface.lower() == "available" and index not in statement.found.poles:
+                return _contradicted(f"says {token.surface!r} of what {evidence_id} holds as missing")
+    return None
+
+
 def explanation_pairs_are_kept(statement: Statement) -> Finding | None:
     """A share belongs to its modality, a gene to its direction."""
     for evidence_id, held in statement.views.items():
@@ -219,6 +228,7 @@ TYPE_RULES: tuple[Callable[[Statement], Finding | None], ...] = (
     therapy_status_is_kept,
     guideline_is_not_the_patient,
     appearance_is_stated_as_read,
+    missing_is_not_available,
     explanation_pairs_are_kept,
 )
 

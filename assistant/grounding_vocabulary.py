@@ -152,3 +152,10 @@ disagree disagreement conflict contradict contradiction differ discrepancy disco
                "does not say that this is missing"),
 }  # fmt: skip
 """Type -> (word keys of which a claim must hold one, what is wrong otherwise)."""
+
+PLACES = _words("""
+lesion tumour mass outline segmentation segment contour margin region mask image imag scan slice series volume
+reference range distribution cohort interval period it breast lung brain kidney colon organ liver limit guideline
+patient case expression
+""")
+"""Word keys that "inside" and "within" may be followed by; a number ("within 12 weeks") may follow as well."""

@@ -34,6 +34,7 @@ UNIT_WORDS: Mapping[str, tuple[str, str]] = {
 }  # fmt: skip
 """Unit as written, lower case -> (base unit, factor to the base unit)."""
 
+
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
@@ -220,3 +221,19 @@ AVAILABLE = _words("""
 available tested performed done provided assessed supplied obtained included measured reported known
 """)
 """Words that mean "absent" when negated, as DETECTED does."""
+
+HEDGES = _words("may might could likely possibly")
+"""Words without which a sentence says more than it did."""
+
+LIMITS = _words("only except unless if when until whether confined limited before after")
+"""Words without which a sentence covers more than it did."""
+
+_RELATION_PAIRS = (
+    ("and", "or"), ("to", "from"), ("with", "without"), ("may", "be"), ("may", "can"), ("all", "some"), ("may", "will"), ("above", "below"),
+    ("may", "must"), ("use", "avoid"), ("before", "after"), ("under", "versus"), ("with", "versus"), ("than", "as"), ("in", "outside"),
+)  # fmt: skip
+OPPOSED_RELATIONS: Mapping[str, frozenset[str]] = {
+    w: frozenset(b for pair in _RELATION_PAIRS for a, b in (pair, pair[::-1]) if a == w)
+    for w in {w for pair in _RELATION_PAIRS for w in pair}
+}
+"""Small word -> words whose exchange changes what a quoted sentence says, though both state nothing alone."""

@@ -263,6 +263,8 @@ def _number(text: str, unit: str | None, *, surface: str | None = None) -> Token
     ordinal = re.search(r"\d(?:st|nd|rd|th)\b", text) is not None
     digits = re.match(rf"[-+]?{_NUMBER}", text)
     plain = (digits[0] if digits else text).replace(",", "")
+    if unit is None and re.fullmatch(r"0\d+", plain):  # "CheckMate 025" names a trial, it counts nothing
+        return Token(TokenKind.WORD, plain, text)
     decimals = len(plain.partition(".")[2])
     value = Decimal(plain)
     base, factor = UNIT_WORDS[unit.lower()] if unit else (None, "1")

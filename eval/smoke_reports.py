@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,9 +11,10 @@ from pathlib import Path
 
 from assistant.claim import Verdict
 from assistant.collect import collect_evidence
-from assistant.llm.chat_model import ChatModel
-from assistant.llm.hostile import HostileModel
+from assistant.llm.chat_model import ChatModel, PromptStyle
+from assistant.llm.hostile import HostileModel, Lie
 from assistant.pipeline import CaseContext, prepare_case, run
+from assistant.prompt import parse_claims
 from assistant.report import SECTION_TITLES, Report
 from encoders.patient import Patient
 from encoders.predict import predict
@@ -162,7 +164,7 @@ def hostile_rows(*, seed: int, patients: int = 6, progress: Progress = None) -> 
         printed += sum(not c.quoted for s in report.sections for c in s.claims)
         told += len(model.told)
         explained = {c.raw for c in report.withheld if c.reason.strip()}
-        unaccounted += sum(lie.text not in explained for lie in model.told)
+        unaccounted += sum(_as_read(lie, model.style) not in explained for lie in model.told)
         if progress:
             progress(f"hostile: {index + 1}/{patients} patients, {told} lies")
     seconds = (time.monotonic() - start) / 2
@@ -170,3 +172,12 @@ def hostile_rows(*, seed: int, patients: int = 6, progress: Progress = None) -> 
         Row("hostile.lies_printed", float(printed), 0.0, Better.LOWER, told, seconds),
         Row("hostile.lies_not_withheld_with_a_reason", float(unaccounted), 0.0, Better.LOWER, told, seconds),
     )
+
+
+def _as_read(lie: Lie, style: PromptStyle) -> str:
+    """The lie as the parser reads it out of an answer (blanks at its ends go), which is what ``raw`` keeps."""
+    answer = json.dumps({"claims": [{"text": lie.text, "citations": list(lie.citations)}]}, ensure_ascii=False)
+    if style is PromptStyle.COMPACT:
+        answer = f"{lie.text} {' '.join(f'[{c}]' for c in lie.citations)}"
+    (claim,) = parse_claims(answer, style)
+    return claim.text
