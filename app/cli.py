@@ -21,7 +21,8 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from app.console import print_error, print_pairs, print_table, progress_line
+from app.cli_train import SeedOption, train_app
+from app.console import print_error, print_json, print_pairs, print_table, progress_line
 from app.settings import Settings, apply_offline, read_settings
 from encoders.errors import InputError, RadomicaError, SettingsError
 
@@ -33,7 +34,6 @@ app = typer.Typer(
     add_completion=False,
 )
 cohort_app = typer.Typer(no_args_is_help=True, help="Make synthetic cohorts.")
-train_app = typer.Typer(no_args_is_help=True, help="Train the shipped models again.")
 eval_app = typer.Typer(no_args_is_help=True, help="Measure.")
 llm_app = typer.Typer(no_args_is_help=True, help="Look at the configured language model.")
 for name, group in (("cohort", cohort_app), ("train", train_app), ("eval", eval_app), ("llm", llm_app)):
@@ -42,7 +42,6 @@ for name, group in (("cohort", cohort_app), ("train", train_app), ("eval", eval_
 LLMOption = Annotated[
     str | None, typer.Option("--llm", metavar="SPEC", help="embedded, hf:ID, vllm:URL#MODEL or openai:URL#MODEL.")
 ]
-SeedOption = Annotated[int, typer.Option("--seed", help="Same seed, same output.")]
 OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to write.")]
 RemoteOption = Annotated[
     bool, typer.Option("--allow-remote", help="Let patient data go to an LLM address outside this network.")
@@ -83,13 +82,18 @@ def report(
     allow_mixed_ids: Annotated[
         bool, typer.Option("--allow-mixed-ids", help="Files name different patient ids, and you vouch they are one.")
     ] = False,
+    reliance: Annotated[
+        bool, typer.Option("--reliance", help="Also measure whether the statements follow the image.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Read a patient folder and write report.html and report.json."""
     settings = _settings(llm, allow_remote=allow_remote)
     _check_folder(folder)
     with progress_line("loading the language model") as progress:
-        written = _report(folder, out, settings, seed=seed, progress=progress, allow_mixed_ids=allow_mixed_ids)
+        written = _report(
+            folder, out, settings, seed=seed, progress=progress, allow_mixed_ids=allow_mixed_ids, reliance=reliance
+        )
     _print_report(written, as_json=as_json, hint=False)
 
 
@@ -130,7 +134,7 @@ def doctor(llm: LLMOption = None, as_json: JsonOption = False) -> None:
     with progress_line("looking at this installation"):
         checks = run_checks(settings)
     if as_json:
-        _print_json(to_dict(checks))
+        print_json(to_dict(checks))
     else:
         word = {True: "ok", False: "MISSING"}
         rows = [(c.name, word[c.ok] if c.needed or c.ok else "none", c.found, "" if c.ok else c.fix) for c in checks]
@@ -151,55 +155,6 @@ def cohort_synth(
 
         write_cohort(n, out, seed, progress=progress)
     _print(as_json, {"patients": n, "folder": str(out), "synthetic": True})
-
-
-@train_app.command("fusion")
-def train_fusion(
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where to write; default: the shipped weights.")
-    ] = None,
-    n: Annotated[int, typer.Option("--n", min=20, help="Training patients.")] = 2400,
-    seed: SeedOption = 0,
-    cohort: Annotated[Path | None, typer.Option(help="A written cohort to train on, instead of sampling.")] = None,
-) -> None:
-    """Train the encoders and the fusion model on the synthetic cohort."""
-    with progress_line("preparing the training") as progress:
-        from encoders.registry import entry  # noqa: PLC0415
-        from encoders.train import train_fusion as train  # noqa: PLC0415
-
-        metrics = train(n=n, seed=seed, out=out or entry("fusion").folder, cohort=cohort, progress=progress)
-    _print_json(metrics)
-
-
-@train_app.command("lm")
-def train_lm(
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where to write; default: the shipped weights.")
-    ] = None,
-    minutes: Annotated[float | None, typer.Option(min=0.1, help="How long to train.")] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="How many steps, instead of minutes.")] = None,
-    patients: Annotated[int, typer.Option(min=20, help="Synthetic patients to sample.")] = 600,
-    start_from: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Go on from the decoder of an earlier run.")
-    ] = None,
-    seed: SeedOption = 0,
-) -> None:
-    """Train the embedded decoder and its adapters on ledger-to-report pairs."""
-    with progress_line("preparing the training") as progress:
-        from assistant.llm.locations import SHIPPED_LM  # noqa: PLC0415
-        from assistant.lm_train import DEFAULT_STEPS, LMSettings  # noqa: PLC0415
-        from assistant.lm_train import train_lm as train  # noqa: PLC0415
-
-        metrics = train(
-            out=out or SHIPPED_LM,
-            seed=seed,
-            minutes=minutes,
-            steps=DEFAULT_STEPS if steps is None and minutes is None else steps,
-            n_patients=patients,
-            settings=LMSettings(start_from=str(start_from) if start_from else None),
-            progress=progress,
-        )
-    _print_json(metrics)
 
 
 @eval_app.command("run")
@@ -270,19 +225,26 @@ def _clear_demo_case(case: Path) -> None:
 
 
 def _report(
-    folder: Path, out: Path, settings: Settings, *, seed: int, progress: Any, allow_mixed_ids: bool = False
+    folder: Path,
+    out: Path,
+    settings: Settings,
+    *,
+    seed: int,
+    progress: Any,
+    allow_mixed_ids: bool = False,
+    reliance: bool = False,
 ) -> Any:
     from app.make_report import open_case, open_llm, write_report  # noqa: PLC0415
 
     model = open_llm(settings)
     context = open_case(folder, progress=progress, allow_mixed_ids=allow_mixed_ids)
-    return write_report(context, model, out, seed=seed, progress=progress)
+    return write_report(context, model, out, seed=seed, progress=progress, reliance=reliance)
 
 
 def _print_report(written: Any, *, as_json: bool, hint: bool) -> None:
     found = written.to_dict()
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     seconds = ", ".join(f"{k} {v:.1f} s" for k, v in found["timings_s"].items())
     supported = found["verdict_counts"]["SUPPORTED"]
@@ -328,13 +290,9 @@ def _eval_mirage(
 
 def _print(as_json: bool, found: dict[str, Any]) -> None:
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         print_pairs(found)
-
-
-def _print_json(found: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(found, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def main(args: list[str] | None = None) -> None:

@@ -5,6 +5,7 @@ Not known here: what the commands do (app/cli.py).
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -74,3 +75,8 @@ def _plain(cell: str) -> Any:
     from rich.text import Text  # noqa: PLC0415
 
     return Text(str(cell))
+
+
+def print_json(found: dict[str, Any]) -> None:
+    """One JSON object on one line."""
+    sys.stdout.write(json.dumps(found, ensure_ascii=False, allow_nan=False) + "\n")

@@ -43,6 +43,7 @@ class WrittenReport:
             "verdict_counts": report.verdict_counts(),
             "printed": sum(len(s.claims) for s in report.sections),
             "withheld": len(report.withheld),
+            **({"reliance": report.reliance["score"]} if report.reliance else {}),
             "timings_s": {k: round(v, 2) for k, v in report.timings_s.items()},
         }
 
@@ -70,13 +71,15 @@ def open_case(folder: Path, *, progress: Progress, allow_mixed_ids: bool = False
     return context
 
 
-def write_report(context: CaseContext, llm: Any, out: Path, *, seed: int, progress: Progress) -> WrittenReport:
+def write_report(
+    context: CaseContext, llm: Any, out: Path, *, seed: int, progress: Progress, reliance: bool = False
+) -> WrittenReport:
     """Run the pipeline on a prepared case and write both files into ``out``, each whole or not at all."""
     from app.render import write_report_html  # noqa: PLC0415
     from assistant.pipeline import run  # noqa: PLC0415
     from assistant.report import write_report_json  # noqa: PLC0415
 
-    report = run(context, llm, seed=seed, progress=progress)
+    report = run(context, llm, seed=seed, reliance=reliance, progress=progress)
     progress("writing report.json and report.html")
     return WrittenReport(report, html=write_report_html(report, out), json=write_report_json(report, out))
 

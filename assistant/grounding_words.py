@@ -41,7 +41,7 @@ def _words(text: str) -> frozenset[str]:
 
 _P = re.compile
 PHRASES: tuple[tuple[re.Pattern[str], str], ...] = (
-    (_P(r"(?<![\d-])(?<!\d\.)(\d+(?:\.\d+)?\s?%?)\s?-\s?(\d+(?:\.\d+)?)(?![\d-])"), r"\1 to \2"),
+    (_P(r"(?<![A-Za-z\d-])(?<!\d\.)(\d+(?:\.\d+)?\s?%?)\s?-\s?(\d+(?:\.\d+)?)(?![\d-])"), r"\1 to \2"),
     (_P(r"(?i)\b(?:wild[\s-]?type)\b|\bunmutated\b"), "wildtype"),
     (_P(r"(?i)\bpositron[\s-]emission tomography\b"), "PET"),
     (_P(r"(?i)\bcomputed tomography\b"), "CT"),

@@ -1,10 +1,10 @@
-"""Align the adapters before joint training: each soft token starts as the word it stands for.
+"""What each soft token should stand for: supervision of the adapters beside the answers' own loss.
 
-One slot a perceived attribute. The slot's target is the decoder's own embedding of the finding word plus that of the
-attribute's name, so that reading soft tokens is, at first, the same as reading text. Joint training then goes on from
-there; without this step a small decoder spends most of its run not looking at the tokens at all.
+One slot a perceived attribute. A slot's target is the decoder's own embedding of the finding word plus that of the
+attribute's name, as the embedding table stands at that step: reading a soft token is then the same as reading text,
+and what the decoder learns of copying words from lines serves both.
 
-Not known here: the pairs and the loss of joint training (assistant/lm_train.py).
+Not known here: the pairs, and the loss of the answers (assistant/lm_train.py).
 """
 
 from __future__ import annotations
@@ -12,10 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import torch
-from torch import Tensor, nn
-from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
-
-from assistant.lm_cases import LMCase
+from torch import Tensor
+from transformers import PreTrainedTokenizerFast
 
 SLOTS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "imaging": (("margin",), ("necrosis",), ("texture",), ("enhancement", "uptake")),
@@ -23,70 +21,53 @@ SLOTS: Mapping[str, tuple[tuple[str, ...], ...]] = {
 }
 """Modality -> attributes of each soft token, in order; tokens beyond the slots are left free."""
 
-BATCH = 64
+
+class SlotTargets:
+    """Vectors the soft tokens should be near, from the decoder's embedding table."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
+        self.tokenizer = tokenizer
+        self._ids: dict[str, Tensor] = {}
+
+    def _vector(self, text: str, table: Tensor) -> Tensor:
+        """Mean embedding of the tokens of a word as a line writes it ("finding=absent"), (H,).
+
+        These tokens are only ever read, never written. Those an answer writes would not do: "smooth" and "spiculated"
+        follow the same words, so their embeddings are pulled together until the decoder tells them apart.
+        """
+        if text not in self._ids:
+            ids = self.tokenizer(f"={text}", add_special_tokens=False).input_ids[1:]
+            self._ids[text] = torch.tensor(ids, device=table.device)
+        return table[self._ids[text]].mean(0)
+
+    def code(self, attribute: str, word: str, table: Tensor) -> Tensor:
+        """The vector (H,) of one finding: what it is about, which attention looks for, plus what is found."""
+        return self._vector(attribute, table) + self._vector(word, table)
+
+    @torch.no_grad()
+    def __call__(self, modality: str, findings: Sequence[Mapping[str, str]], table: Tensor) -> tuple[Tensor, Tensor]:
+        """Targets of M patients' soft tokens of one modality.
+
+        findings : attribute -> finding word, one mapping a patient
+        table : (V, H) embedding table of the decoder as it is now; no gradient flows into it
+
+        Returns
+        -------
+        (M, slots, H) float target vectors; (M, slots) float, 1 where the finding is known.
+        """
+        slots = SLOTS.get(modality, ())
+        wanted = table.new_zeros(len(findings), len(slots), table.shape[1])
+        known = table.new_zeros(len(findings), len(slots))
+        for i, found in enumerate(findings):
+            for j, attributes in enumerate(slots):
+                for attribute in attributes:
+                    if attribute in found:
+                        wanted[i, j], known[i, j] = self.code(attribute, found[attribute], table), 1.0
+        return wanted, known
 
 
-def align_adapters(
-    model: LlamaForCausalLM,
-    adapters: nn.ModuleDict,
-    tokenizer: PreTrainedTokenizerFast,
-    cases: Sequence[LMCase],
-    *,
-    steps: int,
-    noise: Mapping[str, float],
-    seed: int,
-) -> dict[str, float]:
-    """Train each adapter towards its words; returns modality -> last mean squared error, 1 = as far as zero is.
-
-    noise : modality -> standard deviation of the Gaussian noise added to the rows
-    """
-    generator = torch.Generator().manual_seed(seed)
-    table = model.get_input_embeddings().weight.detach()  # (V, H)
-    errors: dict[str, float] = {}
-    for modality, adapter in adapters.items():
-        known = [c for c in cases if modality in c.embeddings]
-        if not known or modality not in SLOTS:
-            continue
-        rows, real, targets, told = _targets(known, modality, table, tokenizer)
-        optimiser = torch.optim.AdamW(adapter.parameters(), lr=2e-3, weight_decay=0.05)
-        adapter.train()
-        for _ in range(steps):
-            chosen = torch.randint(len(known), (min(BATCH, len(known)),), generator=generator)
-            noisy = rows[chosen] + noise.get(modality, 0.0) * torch.randn(rows[chosen].shape, generator=generator)
-            made = adapter(noisy, real[chosen])[:, : targets.shape[1]]  # (b, slots, H)
-            wanted, weight = targets[chosen], told[chosen].unsqueeze(-1)
-            loss = ((made - wanted) ** 2 * weight).sum() / (wanted**2 * weight).sum()
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            optimiser.step()
-            errors[modality] = float(loss.detach())
-    return errors
-
-
-def _targets(
-    cases: Sequence[LMCase], modality: str, table: Tensor, tokenizer: PreTrainedTokenizerFast
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """(rows (N, K, D), real rows (N, K), targets (N, slots, H), which slots are told (N, slots))."""
-    slots = SLOTS[modality]
-    most = max(len(c.embeddings[modality]) for c in cases)
-    width = cases[0].embeddings[modality].shape[1]
-    rows = torch.zeros(len(cases), most, width)
-    real = torch.zeros(len(cases), most, dtype=torch.bool)
-    targets = torch.zeros(len(cases), len(slots), table.shape[1])
-    told = torch.zeros(len(cases), len(slots))
-    for i, case in enumerate(cases):
-        found = torch.from_numpy(case.embeddings[modality])
-        rows[i, : len(found)], real[i, : len(found)] = found, True
-        for j, attributes in enumerate(slots):
-            for attribute in attributes:
-                word = case.findings[modality].get(attribute)
-                if word is not None:
-                    targets[i, j] = _vector(f" {word}", table, tokenizer) + _vector(f" {attribute}", table, tokenizer)
-                    told[i, j] = 1.0
-    return rows, real, targets, told
-
-
-def _vector(text: str, table: Tensor, tokenizer: PreTrainedTokenizerFast) -> Tensor:
-    """Mean embedding of a text's tokens, (H,)."""
-    ids = tokenizer(text.replace("_", " "), add_special_tokens=False).input_ids
-    return table[torch.tensor(ids)].mean(0)
+def slot_error(soft: Tensor, wanted: Tensor, known: Tensor) -> Tensor:
+    """Squared distance of soft tokens (M, n, H) to their targets, as a share of the targets' size; 0 = on them."""
+    weight = known.unsqueeze(-1)
+    distance = (soft[:, : wanted.shape[1]].float() - wanted) ** 2
+    return (distance * weight).sum() / ((wanted**2 * weight).sum() + 1e-6)

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from assistant.evidence import EVIDENCE_FIELDS, Evidence
 from assistant.lm_lines import WORDS, compact_line, parse_line
 from encoders.atomic_write import write_atomically
+from encoders.compute import core_count
 from encoders.errors import ContractError
 from encoders.vocabulary import APPEARANCE, CANCERS, EXPRESSION_PROFILES
 from retrieval.passage import Retrieved
@@ -171,7 +172,7 @@ def load_cases(
     *,
     seed: int,
     cache: Path,
-    processes: int = 2,
+    processes: int | None = None,
     keep_evidence: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> list[LMCase]:
@@ -185,7 +186,7 @@ def load_cases(
     block = 20
     tasks = [(i, min(block, n_patients - i), seed, keep_evidence) for i in range(0, n_patients, block)]
     cases: list[LMCase] = []
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(processes or core_count(), mp_context=get_context("spawn")) as pool:
         for done in pool.map(_sample_many, tasks):
             cases += done
             if progress:

@@ -27,19 +27,22 @@ from encoders.errors import ContractError
 MAX_ANSWERED = 4
 """A chat answer words at most this many lines."""
 
-_SECTION_WEIGHTS = {"summary": 4, "imaging": 5, "molecular": 4, "predictions": 3, "similar_cases": 1, "therapy": 3,
+_SECTION_WEIGHTS = {"summary": 5, "imaging": 8, "molecular": 6, "predictions": 4, "similar_cases": 1, "therapy": 4,
                     "uncertainties": 2}  # fmt: skip
+_NO_SOFT_TOKENS = 0.12  # share of pairs whose findings stand in the text, as for a case asked without adapters
 
 
 @dataclass(frozen=True)
 class LMPair:
     """parts : as ``compact_parts`` gives them; kind : section or topic.
 
-    soft : modality -> (K, D) rows the adapter reads; findings : evidence id -> word the answer must read from them
+    soft : modality -> (K, D) rows the adapter reads; carried : modality -> {attribute: word} those rows hold
+    findings : evidence id -> word the answer must read from them
     """
 
     parts: tuple[tuple[str, bool], ...]
     soft: Mapping[str, NDArray[np.float32]]
+    carried: Mapping[str, Mapping[str, str]]
     answer: str
     kind: str
     findings: Mapping[str, str]
@@ -51,6 +54,7 @@ class _Seen:
 
     lines: tuple[Line, ...]
     soft: Mapping[str, NDArray[np.float32]]
+    carried: Mapping[str, Mapping[str, str]]
 
 
 class PairMaker:
@@ -85,6 +89,18 @@ class PairMaker:
                 return pair
         return self._question_pair(seen)
 
+    def draw_findings(self) -> LMPair:
+        """A short pair that asks for perceived findings alone: what a new decoder learns to read soft tokens from."""
+        while True:
+            seen = self._see(self.rng.choice(self.cases))
+            kind = self.rng.choice(tuple(PERCEIVED_FROM))
+            lines = [line for line in seen.lines if line.type == kind and line.finding]
+            if lines:
+                self.rng.shuffle(lines)
+                lines = lines[: self.rng.randint(1, len(lines))]
+                section = next(s for s, kinds in SECTION_TYPES.items() if kind in kinds and s != "summary")
+                return self._pair(f"section: {section}", lines, lines, seen, section)
+
     # ---- one case, varied ----
 
     def _see(self, case: LMCase) -> _Seen:
@@ -97,8 +113,8 @@ class PairMaker:
             keep = rng.uniform(0.4, 0.95)
             lines = [line for line in lines if rng.random() < keep]
         lines = [self._varied(line) for line in lines]
-        lines, soft = self._with_donor(case, lines)
-        return _Seen(tuple(self._renumbered(lines)), soft)
+        lines, soft, carried = self._with_donor(case, lines)
+        return _Seen(tuple(self._renumbered(lines)), soft, carried)
 
     def _varied(self, line: Line) -> Line:
         rng = self.rng
@@ -111,7 +127,9 @@ class PairMaker:
                 del fields[name]
         return consistent(replace(line, fields=fields))
 
-    def _with_donor(self, case: LMCase, lines: list[Line]) -> tuple[list[Line], dict[str, NDArray[np.float32]]]:
+    def _with_donor(
+        self, case: LMCase, lines: list[Line]
+    ) -> tuple[list[Line], dict[str, NDArray[np.float32]], dict[str, Mapping[str, str]]]:
         soft: dict[str, NDArray[np.float32]] = {}
         told: dict[str, Mapping[str, str]] = {}
         for modality in case.embeddings:
@@ -128,7 +146,7 @@ class PairMaker:
                 changed.append(line)
             elif attribute in findings:
                 changed.append(replace(line, finding=findings[attribute]))
-        return changed, soft
+        return changed, soft, told
 
     def _renumbered(self, lines: list[Line]) -> list[Line]:
         """New ids: in order, or any numbers, so that M3 may come first."""
@@ -171,7 +189,7 @@ class PairMaker:
         if kind < 0.12:
             asked = rng.choice(rng.choice(UNKNOWNS).questions)
             return self._pair(self._head(asked, OTHER), self._others(seen, (), 0, 4), (), seen, OTHER)
-        name = rng.choice(PERCEIVED_TOPICS if rng.random() < 0.3 else tuple(TOPICS))
+        name = rng.choice(PERCEIVED_TOPICS if rng.random() < 0.4 else tuple(TOPICS))
         topic = TOPICS[name]
         relevant = [line for line in seen.lines if answers(line, topic)]
         if kind < 0.24:
@@ -215,13 +233,14 @@ class PairMaker:
     def _pair(self, head: str, lines: Sequence[Line], told: Sequence[Line], seen: _Seen, kind: str) -> LMPair:
         perceived = {PERCEIVED_FROM[line.type] for line in lines if line.type in PERCEIVED_FROM}
         with_soft = sorted(perceived & set(seen.soft))
-        if self.vary and self.rng.random() < 0.06:
+        if self.vary and self.rng.random() < _NO_SOFT_TOKENS:
             with_soft = []
         written = [line.written(with_finding=PERCEIVED_FROM.get(line.type) not in with_soft) for line in lines]
         findings = {line.id: line.finding for line in told if line.finding and PERCEIVED_FROM[line.type] in with_soft}
         return LMPair(
             parts=tuple(compact_parts(head, written, with_soft)),
             soft={m: seen.soft[m] for m in with_soft},
+            carried={m: seen.carried[m] for m in with_soft},
             answer=answer(told, self.rng),
             kind=kind,
             findings=findings,

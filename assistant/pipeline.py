@@ -16,6 +16,7 @@ from assistant.collect import collect_evidence
 from assistant.evidence import Ledger
 from assistant.figures import build_figures
 from assistant.llm.chat_model import ChatModel
+from assistant.reliance import measure_reliance
 from assistant.report import SECTION_TITLES, Report
 from assistant.report_identity import collect_versions, collect_warnings, content_id
 from assistant.report_tables import contradiction_table, missing_table, prediction_table, similar_table, therapy_table
@@ -60,7 +61,12 @@ def prepare_case(patient: Patient, *, progress: Progress | None = None) -> CaseC
 
 
 def run(
-    context_or_patient: CaseContext | Patient, llm: ChatModel, *, seed: int = 0, progress: Progress | None = None
+    context_or_patient: CaseContext | Patient,
+    llm: ChatModel,
+    *,
+    seed: int = 0,
+    reliance: bool = False,
+    progress: Progress | None = None,
 ) -> Report:
     """Write the checked report of one case.
 
@@ -69,6 +75,7 @@ def run(
     context_or_patient : a prepared case, or a patient to prepare first
     llm : any backend; nothing it writes is printed unchecked
     seed : handed to the backend
+    reliance : also measure how the image-based statements follow the image (a few more seconds)
 
     Raises
     ------
@@ -82,6 +89,11 @@ def run(
     clock.step("ask the model", writer.ask_first)
     sections = tuple(clock.step(f"section {name}", lambda name=name: writer.write(name)) for name in SECTION_TITLES)
     figures = clock.step("figures", lambda: build_figures(context.patient, context.prediction, context.retrieved))
+    relied = (
+        clock.step("reliance", lambda: measure_reliance(context, llm, seed=seed, progress=progress).to_dict())
+        if reliance
+        else {}
+    )
     versions = collect_versions(context, llm)
     return Report(
         report_id=content_id(context.patient.patient_id, versions, sections, context.ledger),
@@ -101,6 +113,7 @@ def run(
         figures=figures,
         raw_claims=writer.raw_claims,
         warnings=collect_warnings(context),
+        reliance=relied,
     )
 
 

@@ -44,6 +44,7 @@ class Report:
 
     figures : data the renderers draw from (key slices as PNG data URIs, survival curve points, bars)
     raw_claims : how many claims the LLM wrote and how many were supported before anything was withheld
+    reliance : how the image-based statements follow the image (assistant/reliance.py); empty when not asked for
     """
 
     report_id: str
@@ -63,6 +64,7 @@ class Report:
     figures: Mapping[str, Any] = field(default_factory=dict)
     raw_claims: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    reliance: Mapping[str, Any] = field(default_factory=dict)
 
     def verdict_counts(self) -> dict[str, int]:
         """How many claims got each verdict, printed and withheld together."""
@@ -98,6 +100,7 @@ class Report:
             "contradictions": [dict(c) for c in self.contradictions],
             "missing": [dict(m) for m in self.missing],
             "warnings": list(self.warnings),
+            "reliance": dict(self.reliance),
             "timings_s": dict(self.timings_s),
             "figures": dict(self.figures),
         }

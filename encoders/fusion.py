@@ -171,15 +171,15 @@ class FusionModel(nn.Module):
 def place(rows: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
     """Rows (N, D) of all series -> (B, K, D) by patient and (B, K) bool of the places that hold one."""
     size = (len(batch.present), batch.n_slots)
-    real = torch.zeros(size, dtype=torch.bool)
+    real = torch.zeros(size, dtype=torch.bool, device=rows.device)
     real[batch.slot[:, 0], batch.slot[:, 1]] = True
     flat = batch.slot[:, 0] * batch.n_slots + batch.slot[:, 1]
-    out = torch.zeros(size[0] * size[1], rows.shape[1], dtype=rows.dtype).index_copy(0, flat, rows)
+    out = rows.new_zeros(size[0] * size[1], rows.shape[1]).index_copy(0, flat, rows)
     return out.view(*size, -1), real
 
 
 def place_kind(batch: Batch) -> Tensor:
     """Series kind by patient (B, K) int; 0 where there is no series."""
-    kind = torch.zeros(len(batch.present), batch.n_slots, dtype=torch.long)
+    kind = torch.zeros(len(batch.present), batch.n_slots, dtype=torch.long, device=batch.kind.device)
     kind[batch.slot[:, 0], batch.slot[:, 1]] = batch.kind
     return kind

@@ -119,6 +119,11 @@ class Batch:
     cancer: Tensor
     n_slots: int
 
+    def to(self, device: torch.device | str) -> Batch:
+        """The same batch with its tensors on ``device``."""
+        moved = {name: v.to(device) if isinstance(v, Tensor) else v for name, v in self.__dict__.items()}
+        return Batch(**moved)
+
 
 def make_batch(inputs: Sequence[PatientInputs], scale: ExpressionScale) -> Batch:
     """Stack patients; absent modalities are zeros with ``present`` False."""

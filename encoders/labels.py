@@ -89,6 +89,10 @@ class Targets:
         """The targets of some patients."""
         return Targets(*(t[index] for t in (self.image, self.expression, self.cancer, self.months, self.event)))
 
+    def to(self, device: torch.device | str) -> Targets:
+        """The same targets on ``device``."""
+        return Targets(*(t.to(device) for t in (self.image, self.expression, self.cancer, self.months, self.event)))
+
 
 def make_targets(inputs: Sequence[PatientInputs], labels: Sequence[Labels]) -> Targets:
     """Stack the labels of patients whose inputs are given in the same order."""

@@ -30,9 +30,12 @@ _MR_KINDS = [i for i, name in enumerate(SERIES_KINDS) if name.startswith("MR")]
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Training recipe; saved in the model card."""
+    """Training recipe; saved in the model card.
 
-    image_epochs: int = 14
+    device : where the image encoder runs; everything after it is light and stays on the CPU
+    """
+
+    image_epochs: int = 20
     image_batch: int = 32
     image_lr: float = 2e-3
     fusion_epochs: int = 16
@@ -42,6 +45,7 @@ class TrainConfig:
     modality_dropout: float = 0.25
     gene_dropout: float = 0.1
     views: int = 4
+    device: str = "cpu"
 
 
 def _augment(batch: Batch, generator: torch.Generator) -> Batch:
@@ -88,6 +92,7 @@ def train_image_encoder(
     generator = torch.Generator().manual_seed(seed)
     with_image = [i for i, p in enumerate(cohort.inputs) if p.crops]
     side = nn.Linear(model.config.width, POOLED)
+    on_device = nn.ModuleList([model.image, model.image_heads, model.unimodal["imaging"], side]).to(config.device)
     named = [*model.image.named_parameters(), *model.image_heads.named_parameters(), *side.named_parameters()]
     named += list(model.unimodal["imaging"].named_parameters())
     parts = [p for _, p in named]
@@ -101,8 +106,8 @@ def train_image_encoder(
         for pick in order:
             chosen = [with_image[i] for i in pick.tolist()]
             inputs = [cohort.inputs[i] for i in chosen]
-            targets = make_targets(inputs, [cohort.labels[i] for i in chosen])
-            batch = _augment(make_batch(inputs, scale), generator)
+            targets = make_targets(inputs, [cohort.labels[i] for i in chosen]).to(config.device)
+            batch = _augment(make_batch(inputs, scale), generator).to(config.device)
             imaging, real = place(model.image(batch.crops, batch.kind), batch)
             logits = model.image_heads(imaging, real, place_kind(batch))
             mean = (imaging * real.unsqueeze(-1)).sum(1) / real.sum(1, keepdim=True)
@@ -113,17 +118,25 @@ def train_image_encoder(
             nn.utils.clip_grad_norm_(parts, 1.0)
             optimiser.step()
             schedule.step()
-            losses.append(float(loss.detach()))
+            losses.append(loss.detach())
         if progress is not None:
-            progress(f"image encoder, epoch {epoch + 1} of {config.image_epochs}: loss {np.mean(losses):.3f}")
+            mean_loss = float(torch.stack(losses).mean())
+            progress(f"image encoder, epoch {epoch + 1} of {config.image_epochs}: loss {mean_loss:.3f}")
+    on_device.to("cpu")
 
 
 @torch.no_grad()
 def image_rows(
-    model: FusionModel, inputs: Sequence[PatientInputs], scale: ExpressionScale, *, augment_seed: int | None = None
+    model: FusionModel,
+    inputs: Sequence[PatientInputs],
+    scale: ExpressionScale,
+    *,
+    augment_seed: int | None = None,
+    device: str = "cpu",
 ) -> list[Tensor]:
     """Image embeddings (K, D) of each patient, from the trained encoder; augmented when a seed is given."""
     model.eval()
+    model.image.to(device)
     generator = torch.Generator().manual_seed(augment_seed or 0)
     out: list[Tensor] = []
     for start in range(0, len(inputs), 64):
@@ -135,8 +148,9 @@ def image_rows(
             continue
         if augment_seed is not None:
             batch = _augment(batch, generator)
-        rows = model.image(batch.crops, batch.kind)
+        rows = model.image(batch.crops.to(device), batch.kind.to(device)).cpu()
         out += list(rows.split([len(p.crops) for p in part]))
+    model.image.to("cpu")
     return out
 
 
@@ -177,12 +191,14 @@ class Prepared:
         )
 
 
-def prepare(model: FusionModel, cohort: TrainingCohort, scale: ExpressionScale, *, views: int = 1) -> Prepared:
+def prepare(
+    model: FusionModel, cohort: TrainingCohort, scale: ExpressionScale, *, views: int = 1, device: str = "cpu"
+) -> Prepared:
     """Encode the images of a cohort once (view 0 as they are, the others augmented)."""
     batch = light_batch(cohort.inputs, scale)
     stack, real = [], None
     for view in range(views):
-        rows = torch.cat(image_rows(model, cohort.inputs, scale, augment_seed=view or None))
+        rows = torch.cat(image_rows(model, cohort.inputs, scale, augment_seed=view or None, device=device))
         imaging, real = place(rows, batch)
         stack.append(imaging)
     return Prepared(torch.stack(stack), real, batch, make_targets(cohort.inputs, cohort.labels))

@@ -1,4 +1,4 @@
-"""Cohorts for training and calibration: sampled in memory by two worker processes, or read from a written cohort.
+"""Cohorts for training and calibration: sampled in memory by one worker process a core, or read from a written cohort.
 
 What this module does not know: networks. Nothing is written to disk; a patient is reduced to what the networks read
 (lesion crops in float16, panel expression, flags), so 3,000 patients stay near 400 MB.
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from encoders.compute import core_count
 from encoders.errors import InputError
 from encoders.inputs import CANCER_CODES, PatientInputs, read_inputs
 from encoders.labels import Labels
@@ -23,7 +24,6 @@ from encoders.pathways import PANEL, REFERENCE_GENES
 from encoders.patient import Patient
 
 Progress = Callable[[str], None] | None
-N_WORKERS = 2
 _CHUNK = 40
 
 
@@ -79,7 +79,7 @@ def sample_cohort(n: int, seed: int, *, progress: Progress = None) -> TrainingCo
     """Sample ``n`` synthetic patients, equally many of each cancer."""
     tasks = [(start, min(start + _CHUNK, n), seed) for start in range(0, n, _CHUNK)]
     rows: list[tuple[PatientInputs, Labels]] = []
-    with ProcessPoolExecutor(N_WORKERS, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(core_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
         for chunk in pool.map(_sample_chunk, tasks):
             rows += chunk
             if progress is not None and len(rows) % (_CHUNK * 5) < _CHUNK:

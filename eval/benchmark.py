@@ -48,14 +48,14 @@ class Row:
         """True when the value reaches the bar."""
         if self.value is None:
             return False
-        return self.value >= self.bar if self.better is Better.HIGHER else self.value <= self.bar
+        return bool(self.value >= self.bar if self.better is Better.HIGHER else self.value <= self.bar)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form; numbers rounded to what is meaningful."""
         return {
             "id": self.id,
-            "value": None if self.value is None else round(self.value, 4),
-            "interval": None if self.interval is None else [round(x, 4) for x in self.interval],
+            "value": None if self.value is None else round(float(self.value), 4),
+            "interval": None if self.interval is None else [round(float(x), 4) for x in self.interval],
             "n": self.n,
             "bar": self.bar,
             "better": self.better.value,

@@ -31,6 +31,7 @@ from app.render.tables import (
     missing_rows,
     molecular_rows,
     prediction_rows,
+    reliance_view,
     restates,
     series_rows,
     similar_rows,
@@ -89,6 +90,7 @@ def build_view(data: Mapping[str, Any]) -> dict[str, Any]:
         "similar": similar_rows(data["similar_cases"]),
         "missing": missing_rows(data["missing"]),
         "contradictions": contradiction_rows(data["contradictions"]),
+        "reliance": reliance_view(data.get("reliance") or {}),
     }
     return {
         "report": data,

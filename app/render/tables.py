@@ -229,6 +229,26 @@ def contradiction_rows(contradictions: Sequence[Mapping[str, Any]]) -> list[dict
     return [{"statement": c["statement"], "ids": _one(c)} for c in contradictions]
 
 
+def reliance_view(reliance: Mapping[str, Any]) -> dict[str, Any]:
+    """Whether the statements followed the image: a sentence, and one row a statement and image-only prediction."""
+    if not reliance:
+        return {}
+    rows = []
+    for s in reliance["statements"]:
+        others = ", ".join(_or_silent(word) for word in s["exchanged"])
+        rows.append((s["finding"].replace("_", " "), s["own"], _or_silent(s["blank"]), others))
+    for p in reliance["predictions"]:
+        name = f"{p['label']}, {p['task'].partition(':')[2].replace('_', ' ')}"
+        rows.append((f"P({name})", *(_or_silent(p[k]) for k in ("own", "blank", "exchanged"))))
+    due, followed = reliance["due"], reliance["followed"]
+    sentence = f"{followed} of {due} statements changed with an image that reads otherwise." if due else ""
+    return {"rows": rows, "sentence": sentence, "reason": reliance["reason"], "images": reliance["images"]}
+
+
+def _or_silent(value: object) -> str:
+    return "not said" if value is None else str(value)
+
+
 def header_rows(evidence: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What the report's header already says, as a row: so that no sentence has to say it again."""
     items = of_type(evidence, "demographics", "diagnosis", "performance")

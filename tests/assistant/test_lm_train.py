@@ -14,10 +14,12 @@ from assistant.llm.chat_model import PromptStyle
 from assistant.llm.embedded import EmbeddedModel
 from assistant.llm.huggingface import HuggingFaceModel
 from assistant.llm.soft_tokens import file_sha256
+from assistant.lm_align import SLOTS, SlotTargets, slot_error
+from assistant.lm_batch import IGNORED, Encoder, read_batch
 from assistant.lm_cases import LMCase, load_cases, made_up_case
 from assistant.lm_model import SOFT_TOKENS, train_tokenizer
 from assistant.lm_pairs import PairMaker
-from assistant.lm_train import IGNORED, Encoder, LMSettings, Trainer, batch_loss, train_lm
+from assistant.lm_train import LMSettings, Trainer, train_lm
 from encoders.errors import ContractError, SettingsError, UnavailableError
 from encoders.prediction import Embeddings
 
@@ -49,7 +51,7 @@ def test_the_loss_counts_answer_tokens_only(cases: list[LMCase]) -> None:
     pairs = [maker.draw() for _ in range(20)]
     encoder = Encoder(train_tokenizer([p.answer for p in pairs]))
     for pair in pairs:
-        batch = encoder.batch([(pair, encoder.encode(pair))])
+        batch = encoder.batch([encoder.encode(pair)])
         answer = batch.labels[0][batch.labels[0] != IGNORED]
         assert encoder.tokenizer.decode(answer) == f"{pair.answer}<|end|>"
         assert int((batch.ids == encoder.soft_id).sum()) == SOFT_TOKENS * len(pair.soft)
@@ -61,23 +63,68 @@ def test_training_text_is_what_the_backend_renders(cases: list[LMCase], folder: 
     from assistant.llm.chat_model import ChatRequest, Message, TextPart  # noqa: PLC0415
 
     request = ChatRequest((Message("user", tuple(TextPart(t) for t, _ in pair.parts)),))
-    ids, prompt, _ = Encoder(model.tokenizer).encode(pair)
-    assert model.tokenizer(model.render(request), add_special_tokens=False).input_ids == ids[:prompt]
+    encoded = Encoder(model.tokenizer).encode(pair)
+    prompt = encoded.ids[: encoded.prompt]
+    assert model.tokenizer(model.render(request), add_special_tokens=False).input_ids == prompt
 
 
 def test_the_gradient_reaches_the_adapters(cases: list[LMCase]) -> None:
     trainer = Trainer(cases, 2, SETTINGS)
     while not (batch := trainer._next()).soft:
         pass
-    batch_loss(trainer.model, trainer.adapters, batch).backward()
+    read_batch(trainer.model, trainer.adapters, batch).losses().mean().backward()
     for modality in batch.soft:
         assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in trainer.adapters[modality].parameters())
+
+
+def test_the_words_only_soft_tokens_tell_are_marked_in_the_answer(cases: list[LMCase]) -> None:
+    maker = PairMaker(cases, seed=3)
+    pairs = [p for p in (maker.draw() for _ in range(60)) if p.findings]
+    encoder = Encoder(train_tokenizer([p.answer for p in pairs] * 5))
+    assert pairs
+    for pair in pairs:
+        encoded = encoder.encode(pair)
+        marked = encoder.tokenizer.decode([encoded.ids[i] for i in encoded.told]).lower()
+        for word in pair.findings.values():
+            assert word.replace("_", " ") in marked
+        assert all(i >= encoded.prompt for i in encoded.told)
+
+
+def test_a_pair_of_findings_alone_tells_what_its_rows_carry(cases: list[LMCase]) -> None:
+    maker = PairMaker(cases, seed=4)
+    for pair in (maker.draw_findings() for _ in range(40)):
+        carried = {word for found in pair.carried.values() for word in found.values()}
+        assert set(pair.findings.values()) <= carried
+        assert set(pair.carried) == set(pair.soft)
+
+
+def test_slot_targets_follow_the_table_and_tell_opposite_findings_apart(cases: list[LMCase]) -> None:
+    trainer = Trainer(cases, 2, SETTINGS)
+    targets = SlotTargets(trainer.tokenizer)
+    table = trainer.model.get_input_embeddings().weight
+    found = [{"margin": "smooth", "necrosis": "absent"}, {"margin": "spiculated"}]
+    wanted, known = targets("imaging", found, table)
+    assert known.tolist() == [[1, 1, 0, 0], [1, 0, 0, 0]]
+    assert not torch.allclose(wanted[0, 0], wanted[1, 0])
+    assert not wanted.requires_grad
+    doubled, _ = targets("imaging", found, table * 2)
+    assert torch.allclose(doubled, wanted * 2)
+    assert float(slot_error(wanted, wanted, known)) == pytest.approx(0, abs=1e-6)
+    assert float(slot_error(torch.zeros_like(wanted), wanted, known)) == pytest.approx(1, abs=1e-3)
+    assert len(SLOTS["imaging"]) <= SOFT_TOKENS
+
+
+def test_a_new_decoder_starts_by_looking_for_what_is_alike(cases: list[LMCase]) -> None:
+    layer = Trainer(cases, 2, SETTINGS).model.model.layers[0].self_attn
+    assert torch.equal(layer.q_proj.weight, layer.k_proj.weight)
+    passed_on = layer.o_proj.weight @ layer.v_proj.weight
+    assert torch.allclose(passed_on, torch.eye(len(passed_on)) * passed_on[0, 0], atol=1e-4)
 
 
 def test_the_same_batch_is_learnt(cases: list[LMCase]) -> None:
     trainer = Trainer(cases, 2, SETTINGS)
     batch = trainer._next()
-    trainer._next = lambda: batch  # type: ignore[method-assign]
+    trainer._next = lambda done: batch  # type: ignore[method-assign]
     losses = [trainer.step(0.3) for _ in range(12)]
     assert losses[-1] < 0.8 * losses[0]
 

@@ -47,3 +47,9 @@ def test_characters_that_hide_or_imitate_are_named(char: str) -> None:
 @pytest.mark.parametrize("text", ["EGFR p.L858R (34 %) – 3.8 × 2 cm ≥ 1 µm, naïve", "it’s “quoted”"])
 def test_ordinary_typography_is_clean(text: str) -> None:
     assert hidden_characters(text) is None
+
+
+def test_the_hyphen_of_a_gene_symbol_is_no_range() -> None:
+    tokens = tokenise("NKX2-1 amplification, log2 ratio 2.29, in 61-83 %")
+    assert tokens[0].key == "gene:NKX2-1"
+    assert [t.surface for t in tokens if t.number] == ["2.29", "61", "83 %"]

@@ -6,8 +6,8 @@ import pytest
 
 from assistant.claim import Claim
 from assistant.evidence import Evidence, EvidenceKind, EvidenceSource, Field, Ledger
-from eval.smoke_soft_tokens import Seen, judge, majority_rate
-from eval.stated_findings import stated_findings
+from assistant.stated_findings import stated_findings
+from eval.smoke_soft_tokens import Seen, commoner_classes, judge, majority_rate
 
 
 def appearance(evidence_id: str, attribute: str, finding: str) -> Evidence:
@@ -58,11 +58,12 @@ def test_statements_are_judged_against_the_truth_not_the_ledger() -> None:
     assert judge(patient, claims) == {"margin": False, "necrosis": True}
 
 
-def test_the_majority_rate_counts_classes_over_cancers() -> None:
+def test_the_majority_rate_is_of_classes_counted_elsewhere() -> None:
     def patient(code: str, margin: str) -> Seen:
         return Seen(code, {"margin": margin}, LEDGER, ())
 
     # class 1 (spiculated, infiltrative) twice, class 0 once
-    assert majority_rate(
-        [patient("LUAD", "spiculated"), patient("DIFG", "infiltrative"), patient("LUAD", "smooth")]
-    ) == pytest.approx(2 / 3)
+    known = [("LUAD", {"margin": "spiculated"}), ("DIFG", {"margin": "infiltrative"}), ("LUAD", {"margin": "smooth"})]
+    assert commoner_classes(known) == {"margin": 1}
+    asked = [patient("LUAD", "smooth"), patient("DIFG", "infiltrative"), patient("CCRCC", "circumscribed")]
+    assert majority_rate(asked, {"margin": 1}) == pytest.approx(1 / 3)

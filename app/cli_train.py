@@ -1,0 +1,77 @@
+"""`radomica train ...`: make the shipped weights again, from the synthetic cohort.
+
+Not known here: how anything is trained. Imports that take seconds stand inside the commands.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.console import print_json, progress_line
+
+train_app = typer.Typer(no_args_is_help=True, help="Train the shipped models again.")
+
+SeedOption = Annotated[int, typer.Option("--seed", help="Same seed, same output.")]
+DeviceOption = Annotated[str | None, typer.Option("--device", help="cpu or cuda; default: a GPU where there is one.")]
+
+
+@train_app.command("fusion")
+def train_fusion(
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where to write; default: the shipped weights.")
+    ] = None,
+    n: Annotated[int, typer.Option("--n", min=20, help="Training patients.")] = 3000,
+    seed: SeedOption = 0,
+    cohort: Annotated[Path | None, typer.Option(help="A written cohort to train on, instead of sampling.")] = None,
+    device: DeviceOption = None,
+) -> None:
+    """Train the encoders and the fusion model on the synthetic cohort."""
+    with progress_line("preparing the training") as progress:
+        from encoders.compute import training_device  # noqa: PLC0415
+        from encoders.registry import entry  # noqa: PLC0415
+        from encoders.train import train_fusion as train  # noqa: PLC0415
+        from encoders.train_stages import TrainConfig  # noqa: PLC0415
+
+        config = TrainConfig(device=training_device(device))
+        target = out or entry("fusion").folder
+        metrics = train(n=n, seed=seed, out=target, cohort=cohort, config=config, progress=progress)
+    print_json(metrics)
+
+
+@train_app.command("lm")
+def train_lm(
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where to write; default: the shipped weights.")
+    ] = None,
+    minutes: Annotated[float | None, typer.Option(min=0.1, help="How long to train.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="How many steps, instead of minutes.")] = None,
+    patients: Annotated[int, typer.Option(min=20, help="Synthetic patients to sample.")] = 1200,
+    start_from: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Go on from the decoder of an earlier run.")
+    ] = None,
+    seed: SeedOption = 0,
+    device: DeviceOption = None,
+) -> None:
+    """Train the embedded decoder and its adapters on ledger-to-report pairs."""
+    with progress_line("preparing the training") as progress:
+        from assistant.llm.locations import SHIPPED_LM  # noqa: PLC0415
+        from assistant.lm_train import DEFAULT_STEPS, LMSettings  # noqa: PLC0415
+        from assistant.lm_train import train_lm as train  # noqa: PLC0415
+        from encoders.compute import training_device  # noqa: PLC0415
+
+        where = training_device(device)
+        metrics = train(
+            out=out or SHIPPED_LM,
+            seed=seed,
+            minutes=minutes,
+            steps=DEFAULT_STEPS if steps is None and minutes is None else steps,
+            n_patients=patients,
+            settings=LMSettings(
+                start_from=str(start_from) if start_from else None, device=where, bfloat16=where == "cuda"
+            ),
+            progress=progress,
+        )
+    print_json(metrics)
