@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from assistant.collect_draft import Draft, neutralise, word
+from assistant.collect_draft import Draft, located, neutralise, word
 from assistant.evidence import Field
 from encoders.patient import ModalityName, Patient
 
@@ -67,16 +67,20 @@ _EMPTY_IS_ABSENT = (ModalityName.IMAGING, ModalityName.NOTES)
 
 
 def draft_absent(patient: Patient) -> Iterator[Draft]:
-    """One draft per modality that is not there, and one for sequencing that found nothing."""
+    """One draft per modality that is not there; a test that found nothing is a negative result, not a gap."""
     for modality, entry in ABSENT.items():
         if not is_present(patient, modality):
             reason = patient.missing.get(modality.value) or "no such file was found in the patient folder"
             yield _absent(entry, neutralise(reason, limit=140).rstrip(". "))
-        elif modality in _REPORTED_EMPTY and not getattr(patient, modality.value):
-            yield _absent(entry, f"tested, and no {entry.name} were reported")
+        elif modality in _NEGATIVE and not getattr(patient, modality.value):
+            name = _NEGATIVE[modality]
+            fields = {"name": word(name), "value": word("negative")}
+            text = f"{name} is negative: no {entry.name} were reported."
+            yield Draft("biomarker", text, fields, located(None), rank=58, label=name)
 
 
-_REPORTED_EMPTY = (ModalityName.VARIANTS, ModalityName.FUSIONS)
+_NEGATIVE = {ModalityName.VARIANTS: "small variant testing", ModalityName.FUSIONS: "gene fusion testing"}
+"""Modality whose empty table is a result -> how that result is called."""
 
 
 def _absent(entry: AbsentModality, reason: str) -> Draft:
