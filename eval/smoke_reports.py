@@ -11,17 +11,18 @@ from pathlib import Path
 
 from assistant.claim import Verdict
 from assistant.collect import collect_evidence
+from assistant.collect_absent import ABSENT
 from assistant.llm.chat_model import ChatModel, PromptStyle
 from assistant.llm.hostile import HostileModel, Lie
 from assistant.pipeline import CaseContext, prepare_case, run
 from assistant.prompt import parse_claims
 from assistant.report import SECTION_TITLES, Report
-from encoders.patient import Patient
+from encoders.patient import ModalityName, Patient
 from encoders.predict import predict
 from encoders.synthetic.cohort import sample_case, write_case
 from eval.benchmark import Better, Progress, Row
 from eval.intervals import wilson
-from eval.modality_subsets import every_subset, present
+from eval.modality_subsets import REMOVED, every_subset, present
 from retrieval.search import retrieve
 
 
@@ -144,7 +145,7 @@ def _subset_problem(report: Report, removed: tuple[str, ...]) -> str:
     if silent:
         return f"sections {silent} are empty without a word"
     reasons = {m["modality"]: m["reason"] for m in report.missing}
-    unstated = [m for m in removed if not reasons.get(m)]
+    unstated = [m for m in removed if reasons.get(ABSENT[ModalityName(m)].name) != REMOVED]
     if unstated:
         return f"absence of {unstated} is not stated"
     if any(c.verdict is not Verdict.SUPPORTED for s in report.sections for c in s.claims):
