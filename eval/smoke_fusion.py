@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from sklearn.metrics import roc_auc_score
 
-from encoders.errors import UnavailableError
+from encoders.errors import ContractError, UnavailableError
 from encoders.predict import load_models, predict
 from encoders.radiology import blank_images
 from encoders.synthetic.cohort import sample_case
@@ -41,10 +41,16 @@ class HeldOut:
     molecular_blank: Mapping[str, float]
 
 
-def _positive_probability(task: str, label: str | None, value: float) -> float:
-    """Probability of the positive class, whichever label the prediction names."""
-    word = MOLECULAR_LABELS[task.removeprefix("molecular:")][1]
-    return value if label is not None and word in label else 1.0 - value
+def positive_probability(label: str | None, value: float) -> float:
+    """Probability of the positive class, whichever of the two labels ("EGFR mutated", "EGFR not mutated") is predicted.
+
+    Raises
+    ------
+    ContractError: a molecular prediction without a label.
+    """
+    if label is None:
+        raise ContractError("a molecular prediction names no label; encoders/predict.py must write one.")
+    return 1.0 - value if "not" in label.split() else value
 
 
 def measure_patient(index: int, *, seed: int) -> HeldOut:
@@ -59,7 +65,7 @@ def measure_patient(index: int, *, seed: int) -> HeldOut:
 
     def molecular(predictions: Mapping[str, object]) -> dict[str, float]:
         return {
-            task.removeprefix("molecular:"): _positive_probability(task, p.label, p.value)
+            task.removeprefix("molecular:"): positive_probability(p.label, p.value)
             for task, p in predictions.items()
             if task.startswith("molecular:")
         }
