@@ -116,7 +116,20 @@ class SectionWriter:
             return
         self._retries -= 1
         again = self._ask(retry_request(answer.request, refused, self._llm.style), CHECKED_CAP)
-        self._take(again.checked, printed)
+        self._take([c for c in again.checked if not self._told_already(c)], printed)
+
+    def _told_already(self, claim: CheckedClaim) -> bool:
+        """A second answer often words a printed fact anew: the same evidence, and no number or name not said of it."""
+        told = [said for said in self._said if not said.isdisjoint(f"cites {c}" for c in claim.citations)]
+        facts = _facts(claim)
+        repeated = (
+            claim.verdict is Verdict.SUPPORTED
+            and set(claim.citations) <= self._cited
+            and bool(facts)
+            and facts <= frozenset().union(*told)
+        )
+        self._counts["repeated"] += repeated
+        return repeated
 
     def _take(self, checked: Iterable[CheckedClaim], printed: list[CheckedClaim]) -> None:
         for claim in checked:
@@ -146,7 +159,8 @@ class SectionWriter:
             if self._extra <= 0:
                 return
             self._extra -= 1
-            self._take(self._ask(request, CHECKED_CAP).checked, printed)
+            checked = self._ask(request, CHECKED_CAP).checked
+            self._take([c for c in checked if not self._told_already(c)], printed)
 
     def _finished(self, section: str, evidence: Sequence[Evidence], printed: list[CheckedClaim]) -> Section:
         missing = self._missing(section)
@@ -172,6 +186,12 @@ def _meaning(claim: CheckedClaim) -> frozenset[str]:
     """What a claim says, for "nothing twice": its tokens without neutral words and order, and what it cites."""
     keys = {t.key for t in tokenise(claim.text) if t.kind is not TokenKind.BREAK and t.key not in NEUTRAL_KEYS}
     return frozenset(keys | {f"cites {c}" for c in claim.citations})
+
+
+def _facts(claim: CheckedClaim) -> frozenset[str]:
+    """The numbers, names and dates of a claim."""
+    plain = (TokenKind.WORD, TokenKind.BREAK)
+    return frozenset(t.key for t in tokenise(claim.text) if t.kind not in plain)
 
 
 def _unread(claim: Claim) -> CheckedClaim:

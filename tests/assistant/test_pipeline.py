@@ -7,9 +7,10 @@ from types import ModuleType
 
 import pytest
 
-from assistant.claim import Verdict
+from assistant.claim import Claim, Verdict
 from assistant.collect import collect_evidence
 from assistant.evidence import Ledger
+from assistant.grounding import check_claim
 from assistant.llm.chat_model import ChatRequest
 from assistant.llm.hostile import HostileModel
 from assistant.llm.scripted import ScriptedModel
@@ -84,6 +85,21 @@ def test_a_refused_claim_is_asked_again_once_and_both_answers_are_kept(context: 
     assert [c.text for c in imaging.claims] == ["The short axis is 21 mm"]
     assert [c.raw for c in report.withheld] == ["The short axis is 38 mm"]
     assert report.raw_claims["written"] == 1 and report.raw_claims["supported"] == 0
+
+
+def test_a_second_answer_does_not_word_a_printed_fact_anew(context: CaseContext) -> None:
+    first, wrong, anew = "The lesion's short axis is 21 mm.", "The short axis is 38 mm.", "Short axis measured: 21 mm."
+
+    def reply(request: ChatRequest) -> str:
+        if "I1" not in request.allowed_ids:
+            return answer()
+        again = any("refused" in p.text for m in request.messages for p in m.parts)
+        return answer((anew, "I1")) if again else answer((first, "I1"), (wrong, "I1"))
+
+    assert check_claim(Claim(anew, ("I1",)), context.ledger).verdict is Verdict.SUPPORTED
+    report = run(context, ScriptedModel([reply], repeat_last=True))
+    assert first in printed(report)
+    assert anew not in printed(report)
 
 
 def test_a_silent_model_leaves_quotes_and_says_so(context: CaseContext) -> None:
