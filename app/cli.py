@@ -188,6 +188,16 @@ def eval_smoke(
     _eval_rows("smoke", _settings(llm, allow_remote=allow_remote), out=out, seed=seed, only=tuple(only or ()))
 
 
+@eval_app.command("imaging")
+def eval_imaging(
+    out: OutOption = Path("radomica-out/imaging"),
+    seed: SeedOption = 0,
+    only: Annotated[list[str] | None, typer.Option("--only", help="Groups to run; may be given again.")] = None,
+) -> None:
+    """Heat maps against segments, and what the molecular reading rests on; exit code 1 when a row misses its bar."""
+    _eval_rows("imaging", _settings(None, allow_remote=False), out=out, seed=seed, only=tuple(only or ()))
+
+
 @llm_app.command("info")
 def llm_info(llm: LLMOption = None, allow_remote: RemoteOption = False, as_json: JsonOption = False) -> None:
     """Which language model answers, how it is asked, and what runs it."""

@@ -11,9 +11,10 @@ from pathlib import Path
 from encoders.atomic_write import write_atomically
 from encoders.errors import SettingsError
 from eval.benchmark import BenchmarkResult, Progress
+from eval.imaging import run_imaging
 from eval.smoke import run_smoke
 
-BENCHMARKS: dict[str, Callable[..., BenchmarkResult]] = {"smoke": run_smoke}
+BENCHMARKS: dict[str, Callable[..., BenchmarkResult]] = {"smoke": run_smoke, "imaging": run_imaging}
 """Name -> function(seed, llm_spec, shared, progress, only). Later benchmarks register here."""
 
 

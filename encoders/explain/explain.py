@@ -107,7 +107,7 @@ def explain_images(
         out.append(
             Attribution(
                 task=task,
-                method="Grad-CAM",
+                method="Grad-CAM (LayerCAM)",
                 baseline="none (relative map: 1 = the voxel that most raises the "
                 + ("risk score)" if task == "survival" else "predicted label's logit)"),
                 values={},

@@ -20,12 +20,16 @@ Target = Callable[[Tensor], Tensor]
 """Image embeddings (N, D) of all the patient's series -> a scalar; a larger value = more of the target."""
 
 
-def grad_cam(encoder: ImageEncoder, crops: Tensor, kind: Tensor, target: Target) -> Tensor:
+def grad_cam(
+    encoder: ImageEncoder, crops: Tensor, kind: Tensor, target: Target, *, elementwise: bool = True
+) -> Tensor:
     """Grad-CAM maps of every series for one scalar target.
 
     Parameters
     ----------
     crops : (N, 1, 32, 32, 32); kind : (N,) int
+    elementwise : True weighs each activation by its own positive gradient (LayerCAM); False weighs each channel by its
+        mean gradient, the first form, which on this encoder often peaks beside the lesion
 
     Returns
     -------
@@ -33,12 +37,13 @@ def grad_cam(encoder: ImageEncoder, crops: Tensor, kind: Tensor, target: Target)
 
     References
     ----------
-    Selvaraju et al., ICCV 2017.
+    Selvaraju et al., ICCV 2017. LayerCAM: Jiang et al., IEEE Trans Image Process 2021, 10.1109/TIP.2021.3089943.
     """
     with torch.enable_grad():
         activations = encoder.stem(crops).detach().requires_grad_()
         (gradient,) = torch.autograd.grad(target(encoder.trunk(activations, kind)), activations)
-    weight = gradient.mean(dim=(2, 3, 4), keepdim=True)  # (N, C, 1, 1, 1)
+    # (N, C, 8, 8, 8) or (N, C, 1, 1, 1)
+    weight = torch.relu(gradient) if elementwise else gradient.mean(dim=(2, 3, 4), keepdim=True)
     cam = torch.relu((weight * activations.detach()).sum(1, keepdim=True))
     cam = torch.nn.functional.interpolate(cam, size=[CROP_VOXELS] * 3, mode="trilinear", align_corners=False)[:, 0]
     peak = cam.amax(dim=(1, 2, 3), keepdim=True)
