@@ -7,6 +7,7 @@ outside the 64 mm crop are 0 because the network never saw them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import StrEnum
 
 import numpy as np
 import torch
@@ -20,16 +21,40 @@ Target = Callable[[Tensor], Tensor]
 """Image embeddings (N, D) of all the patient's series -> a scalar; a larger value = more of the target."""
 
 
+class CamWeights(StrEnum):
+    """How an activation is weighed by the gradient.
+
+    LAYER : each by its own positive gradient (LayerCAM); the default, it keeps to the lesion best
+    MEAN : each channel by its mean gradient (the first Grad-CAM), which on this encoder often peaks beside the lesion
+    PLUS_PLUS : each channel by its positive gradients, those of few strong voxels more (Grad-CAM++)
+    """
+
+    LAYER = "LayerCAM"
+    MEAN = "Grad-CAM"
+    PLUS_PLUS = "Grad-CAM++"
+
+
+def _weights(form: CamWeights, gradient: Tensor, activations: Tensor) -> Tensor:
+    """(N, C, 8, 8, 8), or (N, C, 1, 1, 1) for the forms that weigh whole channels."""
+    if form is CamWeights.LAYER:
+        return torch.relu(gradient)
+    if form is CamWeights.MEAN:
+        return gradient.mean(dim=(2, 3, 4), keepdim=True)
+    power = gradient**2
+    below = 2 * power + activations.sum(dim=(2, 3, 4), keepdim=True) * gradient**3
+    alpha = power / torch.where(below.abs() > 1e-12, below, torch.ones_like(below))
+    return (alpha * torch.relu(gradient)).sum(dim=(2, 3, 4), keepdim=True)
+
+
 def grad_cam(
-    encoder: ImageEncoder, crops: Tensor, kind: Tensor, target: Target, *, elementwise: bool = True
+    encoder: ImageEncoder, crops: Tensor, kind: Tensor, target: Target, *, form: CamWeights = CamWeights.LAYER
 ) -> Tensor:
     """Grad-CAM maps of every series for one scalar target.
 
     Parameters
     ----------
     crops : (N, 1, 32, 32, 32); kind : (N,) int
-    elementwise : True weighs each activation by its own positive gradient (LayerCAM); False weighs each channel by its
-        mean gradient, the first form, which on this encoder often peaks beside the lesion
+    form : how activations are weighed
 
     Returns
     -------
@@ -37,13 +62,13 @@ def grad_cam(
 
     References
     ----------
-    Selvaraju et al., ICCV 2017. LayerCAM: Jiang et al., IEEE Trans Image Process 2021, 10.1109/TIP.2021.3089943.
+    Selvaraju et al., ICCV 2017. Grad-CAM++: Chattopadhyay et al., WACV 2018, 10.1109/WACV.2018.00097.
+    LayerCAM: Jiang et al., IEEE Trans Image Process 2021, 10.1109/TIP.2021.3089943.
     """
     with torch.enable_grad():
         activations = encoder.stem(crops).detach().requires_grad_()
         (gradient,) = torch.autograd.grad(target(encoder.trunk(activations, kind)), activations)
-    # (N, C, 8, 8, 8) or (N, C, 1, 1, 1)
-    weight = torch.relu(gradient) if elementwise else gradient.mean(dim=(2, 3, 4), keepdim=True)
+    weight = _weights(form, gradient, activations.detach())
     cam = torch.relu((weight * activations.detach()).sum(1, keepdim=True))
     cam = torch.nn.functional.interpolate(cam, size=[CROP_VOXELS] * 3, mode="trilinear", align_corners=False)[:, 0]
     peak = cam.amax(dim=(1, 2, 3), keepdim=True)
