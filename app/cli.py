@@ -98,6 +98,36 @@ def report(
 
 
 @app.command()
+def explain(
+    folder: FolderArgument,
+    out: OutOption = Path("radomica-out/maps"),
+    method: Annotated[
+        str, typer.Option(help="layercam, gradcam, gradcam++, occlusion or gradients (integrated).")
+    ] = "layercam",
+    as_json: JsonOption = False,
+) -> None:
+    """Write heat maps of a patient's images as NIfTI, PNG and DICOM SEG."""
+    from app.make_maps import write_maps  # noqa: PLC0415
+
+    _check_folder(folder)
+    with progress_line("reading the patient folder") as progress:
+        found = write_maps(folder, out, method=method, progress=progress)
+    if as_json:
+        print_json({"maps": found})
+        return
+    rows = [
+        (m["series"], m["task"], f"{m['share_inside_lesion']:.0%}", "yes" if m["peak_inside_lesion"] else "no",
+         "passed" if m["deletion_test"]["passed"] else "failed", Path(m["files"]["nifti"]).name)
+        for m in found
+    ]  # fmt: skip
+    print_table(("series", "explains", "in lesion", "peak in lesion", "deletion test", "file"), rows)
+    print_pairs({"written to": out})
+    for m in found:
+        if m["left_out"]:
+            print_error(f"{m['series']}, {m['task']}: {m['left_out']}")
+
+
+@app.command()
 def chat(folder: FolderArgument, llm: LLMOption = None, allow_remote: RemoteOption = False) -> None:
     """Ask about one case in the terminal; type an evidence id (M1) to open it, /quit to leave."""
     from app.make_report import open_case, open_llm  # noqa: PLC0415
