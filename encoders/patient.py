@@ -69,12 +69,17 @@ class SourceLocator:
 
 @dataclass(frozen=True)
 class Segment:
-    """A labelled region in the grid of its series: mask (Z, Y, X) bool."""
+    """A labelled region in the grid of its series: mask (Z, Y, X) bool.
+
+    kind : what the file says the region is, in its own words (RT ROI interpreted type "GTV", "ORGAN"; SEG property
+        category "Morphologically Altered Structure"); None when it does not say
+    """
 
     label: str
     mask: NDArray[np.bool_]
     source: SourceLocator
     proposed: bool = False  # True: found by software, not drawn or confirmed by a person
+    kind: str | None = None
 
 
 @dataclass(frozen=True)
@@ -84,8 +89,9 @@ class ImagingSeries:
     volume : (Z, Y, X) float32, in ``unit``
     spacing_mm : (z, y, x), each > 0
     affine_lps : (4, 4) float64, voxel index (x, y, z, 1) -> LPS millimetres
-    sop_instance_uids : one per slice, in the order of axis Z (empty for NIfTI)
+    sop_instance_uids : one per slice, in the order of axis Z (empty for NIfTI); a filled-in slice has the one below's
     role : what the series shows, e.g. "CT chest", "FDG-PET", "T1 post-contrast", "FLAIR"
+    frame_of_reference_uid : series that share it share the LPS coordinates; None when the file does not tell
     """
 
     modality: ImagingModality
@@ -101,6 +107,7 @@ class ImagingSeries:
     sop_instance_uids: tuple[str, ...] = ()
     segments: tuple[Segment, ...] = ()
     warnings: tuple[str, ...] = ()
+    frame_of_reference_uid: str | None = None
 
     def __post_init__(self) -> None:
         if self.volume.ndim != 3:

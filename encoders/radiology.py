@@ -20,6 +20,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from torch import Tensor, nn
 
 from encoders.errors import ContractError
+from encoders.lesion_choice import lesions, why_no_lesion
 from encoders.patient import ImagingModality, ImagingSeries, Patient, Segment
 
 CROP_VOXELS = 32
@@ -55,9 +56,8 @@ def series_kind(series: ImagingSeries) -> int:
 
 
 def lesion_segment(series: ImagingSeries) -> Segment | None:
-    """The segment with the most voxels, or None when no segment has any."""
-    filled = [s for s in series.segments if s.mask.any()]
-    return max(filled, key=lambda s: int(s.mask.sum())) if filled else None
+    """The lesion (encoders/lesion_choice.py) with the most voxels, or None when the series has none."""
+    return max(lesions(series), key=lambda s: int(s.mask.sum()), default=None)
 
 
 def background_value(series: ImagingSeries) -> float:
@@ -150,7 +150,7 @@ def crop_series(patient: Patient) -> tuple[tuple[LesionCrop, ...], Mapping[str, 
     for series in patient.imaging:
         crop = crop_lesion(series)
         if crop is None:
-            skipped[series.series_uid] = f"no lesion segment in series {series.role or series.modality.value}"
+            skipped[series.series_uid] = why_no_lesion(series)
         else:
             crops.append(crop)
     return tuple(crops), skipped

@@ -2,7 +2,7 @@
 
 Axes: volume (Z, Y, X) = (slice, row, column); affine maps (column, row, slice) indices to LPS millimetres.
 Read: CT, MR and PT, classic one-frame files (any order, several series) and enhanced multi-frame files.
-Set apart with a reason: localizers, other modalities, RTSTRUCT, SR, files without pixels or geometry.
+Set apart with a reason: localizers, colour, other modalities, SR, files without pixels or geometry.
 
 What this module does not know: which series matters, registration between series, gantry-tilt resampling
 (the affine is sheared and a warning says so), diffusion and perfusion time points beyond the first.
@@ -10,60 +10,46 @@ What this module does not know: which series matters, registration between serie
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
 from pydicom import Dataset
-from pydicom.errors import InvalidDicomError
+from pydicom.uid import UID
 
-from encoders.errors import InputError
 from encoders.patient import ImagingModality, ImagingSeries, IntensityUnit, SourceLocator
+from encoders.read.dicom_frame import DicomFile, Frame, classic_frame, enhanced_frames
+from encoders.read.dicom_pixels import NATIVE, broken, has_magic, read_volume
 from encoders.read.dicom_role import series_role
+from encoders.read.dicom_tags import BROKEN, text, texts
 from encoders.read.slice_order import Stack, order_slices
 from encoders.read.suv import scan_start, suv_factor
 
 SEGMENTATION_CLASS = "1.2.840.10008.5.1.4.1.1.66.4"
+STRUCTURE_SET_CLASS = "1.2.840.10008.5.1.4.1.1.481.3"
 DIRECTORY_CLASS = "1.2.840.10008.1.3.10"
 READ_MODALITIES = tuple(m.value for m in ImagingModality)
+GREY = ("MONOCHROME1", "MONOCHROME2", "")
 
-_BROKEN = (ValueError, RuntimeError, AttributeError, KeyError, IndexError, TypeError, NotImplementedError, OSError)
-"""What pydicom and its decoders raise on pixel data that is cut short or not decodable."""
-
-
-@dataclass(frozen=True)
-class DicomFile:
-    """One DICOM file's header (pixels left on disk) and where it lies."""
-
-    path: Path
-    name: str
-    header: Dataset
-
-    @property
-    def patient_id(self) -> str:
-        return str(getattr(self.header, "PatientID", "") or "").strip()
-
-    @property
-    def modality(self) -> str:
-        return str(getattr(self.header, "Modality", "") or "").strip()
-
-    @property
-    def sop_class(self) -> str:
-        return str(getattr(self.header, "SOPClassUID", "") or "")
+_LOCALIZER = re.compile(r"\b(locali[sz]er|scout|topogram|scanogram|surview)\b", re.IGNORECASE)
+_PIXEL_TAG = b"\xe0\x7f\x10\x00"
 
 
 @dataclass(frozen=True)
 class ImagingReading:
-    """Every series of a folder, what was set apart, and the segmentation files for segments.py."""
+    """Every series of a folder, what was set apart, and the SEG and RTSTRUCT files for segments.py and rtstruct.py."""
 
     series: tuple[ImagingSeries, ...]
     segmentations: tuple[DicomFile, ...]
     skipped: tuple[str, ...]
+    structure_sets: tuple[DicomFile, ...] = ()
 
 
 def read_header(path: Path, name: str) -> DicomFile | None:
@@ -74,18 +60,35 @@ def read_header(path: Path, name: str) -> DicomFile | None:
     InputError: the file begins like DICOM and cannot be read.
     """
     try:
-        header = _read_quietly(path, header_only=True)
-        sop_class = str(getattr(header, "SOPClassUID", "") or getattr(header.file_meta, "MediaStorageSOPClassUID", ""))
-        getattr(header, "PatientID", None)
-    except (InvalidDicomError, *_BROKEN) as error:
-        raise _broken(name, error) from error
-    if sop_class == DIRECTORY_CLASS or "DirectoryRecordSequence" in header:
+        with warnings.catch_warnings(), path.open("rb") as handle:
+            warnings.simplefilter("ignore")  # pydicom's remarks on oddly spelt values
+            header = pydicom.dcmread(handle, stop_before_pixels=True, force=not has_magic(handle))
+            pixels_at = _native_pixels(header, handle)
+            sop_class = text(header, "SOPClassUID")
+            directory = DIRECTORY_CLASS in (sop_class, text(header.file_meta, "MediaStorageSOPClassUID"))
+            if directory or "DirectoryRecordSequence" in header:
+                return None
+            image = UID(sop_class).name.endswith("Image Storage")
+    except BROKEN as error:
+        raise broken(name, error) from error
+    if not sop_class:
+        raise broken(name, "no SOP Class UID in the data set; the header is cut short")
+    if image and "Rows" not in header:
+        raise broken(name, "an image without Rows and Columns; the header is cut short")
+    return DicomFile(path, name, header, pixels_at)
+
+
+def _native_pixels(header: Dataset, handle: BinaryIO) -> tuple[int, int] | None:
+    """Where uncompressed pixels lie, from the element at which dcmread stopped; None when they do not lie there."""
+    syntax = text(header.file_meta, "TransferSyntaxUID")
+    if syntax not in NATIVE or handle.closed:
         return None
-    if "SOPClassUID" not in header:
-        raise _broken(name, "no SOP Class UID in the data set; the header is cut short")
-    if header.SOPClassUID.name.endswith("Image Storage") and "Rows" not in header:
-        raise _broken(name, "an image without Rows and Columns; the header is cut short")
-    return DicomFile(path, name, header)
+    start, element = handle.tell(), handle.read(12)
+    if element[:4] != _PIXEL_TAG or len(element) < 12:
+        return None
+    if syntax == pydicom.uid.ImplicitVRLittleEndian:
+        return start + 8, int.from_bytes(element[4:8], "little")
+    return (start + 12, int.from_bytes(element[8:12], "little")) if element[4:6] in (b"OW", b"OB") else None
 
 
 def read_imaging(files: Sequence[DicomFile]) -> ImagingReading:
@@ -96,148 +99,129 @@ def read_imaging(files: Sequence[DicomFile]) -> ImagingReading:
     InputError: pixel data of an image is cut short or cannot be decoded (file named).
     """
     skipped: list[str] = []
-    images = [f for f in files if f.modality in READ_MODALITIES and "Rows" in f.header]
     segmentations = tuple(f for f in files if f.sop_class == SEGMENTATION_CLASS)
-    others = Counter(
-        f.modality or "no modality" for f in files if f not in images and f.sop_class != SEGMENTATION_CLASS
-    )
+    structure_sets = tuple(f for f in files if f.sop_class == STRUCTURE_SET_CLASS)
+    groups: dict[tuple[str, str], list[DicomFile]] = defaultdict(list)
+    others: Counter[str] = Counter()
+    for file in files:
+        if file.modality in READ_MODALITIES and "Rows" in file.header:
+            groups[text(file.header, "SeriesInstanceUID") or file.name, file.modality].append(file)
+        elif file.sop_class not in (SEGMENTATION_CLASS, STRUCTURE_SET_CLASS):
+            others[file.modality or "no modality"] += 1
     for modality, count in sorted(others.items()):
         skipped.append(
-            f"{count} DICOM file(s) of modality {modality}: not read ({', '.join(READ_MODALITIES)} and SEG are)"
+            f"{count} DICOM file(s) of modality {modality}: not read "
+            f"({', '.join(READ_MODALITIES)}, SEG and RTSTRUCT are)"
         )
-    groups: dict[str, list[DicomFile]] = defaultdict(list)
-    for file in images:
-        groups[str(getattr(file.header, "SeriesInstanceUID", "") or file.name)].append(file)
     series: list[ImagingSeries] = []
     for _, members in sorted(groups.items()):
         for found in _read_group(members):
             (skipped if isinstance(found, str) else series).append(found)
-    return ImagingReading(tuple(series), segmentations, tuple(skipped))
+    return ImagingReading(tuple(series), segmentations, tuple(skipped), structure_sets)
 
 
 def _read_group(members: list[DicomFile]) -> Iterable[ImagingSeries | str]:
     """The series of one SeriesInstanceUID, or reasons for what is set apart."""
-    from encoders.read.dicom_multiframe import read_multiframe  # noqa: PLC0415  highdicom takes a second to import
-
     members = sorted(members, key=lambda f: f.name)
-    frames = [f for f in members if int(getattr(f.header, "NumberOfFrames", 1) or 1) > 1]
-    for file in frames:
-        yield read_multiframe(file)
-    single = [f for f in members if f not in frames]
-    localizers = [f for f in single if "LOCALIZER" in [str(v) for v in getattr(f.header, "ImageType", ()) or ()]]
+    colour = [f for f in members if text(f.header, "PhotometricInterpretation") not in GREY]
+    if colour:
+        found = text(colour[0].header, "PhotometricInterpretation")
+        yield f"{colour[0].name}: {len(colour)} image(s) in colour ({found}) set apart; grey-scale planes are read"
+        members = [f for f in members if f not in colour]
+    localizers = [f for f in members if _is_localizer(f.header)]
     if localizers:
         yield f"{localizers[0].name}: {len(localizers)} localizer image(s) set apart"
-    single = [f for f in single if f not in localizers]
-    if not single:
-        return
-    missing = [
-        t for t in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing") if t not in single[0].header
-    ]
-    if missing:
-        yield f"{single[0].name}: series of {len(single)} without {', '.join(missing)}; its geometry is not known"
-        return
-    yield _read_stack(order_slices(single))
+        members = [f for f in members if f not in localizers]
+    for file in members:
+        if file.frames > 1:
+            frames = enhanced_frames(file)
+            if isinstance(frames, str):
+                yield f"{file.name}: {file.frames} frames {frames}; its geometry is not known"
+            else:
+                yield _read_stack(order_slices(frames), ())
+    single = [f for f in members if f.frames == 1]
+    planes = [_plane(f) for f in single]
+    usable = [p for p in planes if isinstance(p, Frame)]
+    unusable = [(f.name, p) for f, p in zip(single, planes, strict=True) if isinstance(p, str)]
+    if usable:
+        told = tuple(f"{len(unusable)} of {len(single)} slices {unusable[0][1]}; set apart" for _ in unusable[:1])
+        yield _read_stack(order_slices(usable), told)
+    elif unusable:
+        yield f"{unusable[0][0]}: series of {len(unusable)} {unusable[0][1]}; its geometry is not known"
 
 
-def _read_stack(stack: Stack) -> ImagingSeries:
+def _plane(file: DicomFile) -> Frame | str:
+    """The one plane of a file: classic, or an enhanced file that holds one frame."""
+    if "PerFrameFunctionalGroupsSequence" not in file.header:
+        return classic_frame(file)
+    frames = enhanced_frames(file)
+    return frames if isinstance(frames, str) else frames[0]
+
+
+def _is_localizer(header: Dataset) -> bool:
+    return "LOCALIZER" in texts(header, "ImageType") or bool(_LOCALIZER.search(text(header, "SeriesDescription")))
+
+
+def _read_stack(stack: Stack, told: tuple[str, ...]) -> ImagingSeries:
     """Decode the slices of an ordered stack and put them in their unit."""
-    first = stack.files[0].header
-    modality = ImagingModality(str(first.Modality))
-    slices = [decode_slice(file) for file in stack.files]
-    remarks = list(stack.warnings)
-    unit, volume = _in_unit(modality, slices, [f.header for f in stack.files], remarks)
-    folder = str(Path(stack.files[0].name).parent)
+    file = stack.frames[0].file
+    modality = ImagingModality(file.modality)
+    remarks = [*told, *stack.warnings]
+    volume = read_volume(stack)
+    unit = _to_unit(modality, volume, stack, remarks)
+    one_file = len({id(f.file) for f in stack.frames}) == 1
+    kind = "frames" if one_file and file.frames > 1 else "slices"
+    uids = [f.uid for f in stack.frames]
+    of_slot = np.searchsorted(stack.slots, np.arange(stack.depth), side="right") - 1  # a filled slice: the one below
     return ImagingSeries(
         modality=modality,
-        series_uid=str(getattr(first, "SeriesInstanceUID", "") or stack.files[0].name),
-        date=iso_date(first),
+        series_uid=text(file.header, "SeriesInstanceUID") or file.name,
+        date=iso_date(file.header),
         volume=volume,
         unit=unit,
         spacing_mm=stack.spacing_mm,
         affine_lps=stack.affine_lps,
-        source=SourceLocator(folder if len(stack.files) > 1 else stack.files[0].name, f"{len(slices)} slices"),
-        role=series_role(first),
-        body_part=str(getattr(first, "BodyPartExamined", "") or "") or None,
-        sop_instance_uids=tuple(str(f.header.SOPInstanceUID) for f in stack.files),
+        source=SourceLocator(file.name if one_file else str(Path(file.name).parent), f"{len(uids)} {kind}"),
+        role=series_role(file.header),
+        body_part=text(file.header, "BodyPartExamined") or None,
+        sop_instance_uids=tuple(uids[i] for i in of_slot),
         warnings=tuple(remarks),
+        frame_of_reference_uid=text(file.header, "FrameOfReferenceUID") or None,
     )
 
 
-def decode_slice(file: DicomFile) -> NDArray[np.float32]:
-    """Pixels of one file (Y, X), rescaled by its own slope and intercept.
-
-    Raises
-    ------
-    InputError: pixel data missing, cut short, in colour, or not decodable.
-    """
-    try:
-        dataset = _read_quietly(file.path, header_only=False)
-        pixels = dataset.pixel_array
-    except (InvalidDicomError, *_BROKEN) as error:
-        raise _broken(file.name, error) from error
-    if pixels.ndim != 2:
-        raise _broken(file.name, f"pixels of shape {pixels.shape}; one grey-scale slice (rows, columns) is needed")
-    slope = float(getattr(dataset, "RescaleSlope", 1) or 1)
-    intercept = float(getattr(dataset, "RescaleIntercept", 0) or 0)
-    return (pixels.astype(np.float32) * np.float32(slope) + np.float32(intercept)).astype(np.float32)
-
-
-def _in_unit(
-    modality: ImagingModality, slices: list[NDArray[np.float32]], headers: list[Dataset], remarks: list[str]
-) -> tuple[IntensityUnit, NDArray[np.float32]]:
-    """Stack the slices (Z, Y, X) and name their unit; what keeps it arbitrary is added to ``remarks``."""
-    volume = np.stack(slices)
+def _to_unit(modality: ImagingModality, volume: NDArray[np.float32], stack: Stack, remarks: list[str]) -> IntensityUnit:
+    """Name the unit of ``volume``, scaling PET to SUVbw in place; what keeps it arbitrary is added to ``remarks``."""
     if modality is ImagingModality.CT:
-        reason = not_hounsfield(headers[0])
+        reason = next((r for f in stack.frames if (r := not_hounsfield(f))), None)
         if reason is None:
-            return IntensityUnit.HU, volume
+            return IntensityUnit.HU
         remarks.append(f"intensities are arbitrary: {reason}")
     if modality is ImagingModality.PT:
+        headers = [f.file.header for f in stack.frames]
         start = scan_start(headers)
         factors = [suv_factor(h, start) for h in headers]
         bad = next((f.reason for f in factors if f.factor is None), None)
         if bad is None:
             remarks.extend(sorted({f.warning for f in factors if f.warning}))
-            scale = np.array([f.factor for f in factors], dtype=np.float32)
-            return IntensityUnit.SUVBW, volume * scale[:, None, None]
+            scale = np.interp(np.arange(stack.depth), stack.slots, [f.factor or 0.0 for f in factors])
+            volume *= scale.astype(np.float32)[:, None, None]
+            return IntensityUnit.SUVBW
         remarks.append(f"SUV is not computed, intensities are arbitrary: {bad}")
-    return IntensityUnit.ARBITRARY, volume
+    return IntensityUnit.ARBITRARY
 
 
-def not_hounsfield(header: Dataset) -> str | None:
+def not_hounsfield(frame: Frame) -> str | None:
     """Why a CT slice's rescaled values are not Hounsfield units, or None when they are."""
-    if "RescaleSlope" not in header or "RescaleIntercept" not in header:
+    if frame.rescale_type is None:
         return "RescaleSlope or RescaleIntercept is absent, so values are not Hounsfield units"
-    kind = str(getattr(header, "RescaleType", "") or "HU")
-    return None if kind == "HU" else f"RescaleType is {kind!r}, not HU"
+    return None if frame.rescale_type == "HU" else f"RescaleType is {frame.rescale_type!r}, not HU"
 
 
 def iso_date(header: Dataset) -> str | None:
     """The series' (else acquisition's, else study's) date as yyyy-mm-dd; None when absent or malformed."""
     for tag in ("SeriesDate", "AcquisitionDate", "StudyDate"):
-        text = str(getattr(header, tag, "") or "")
-        if len(text) == 8 and text.isdigit():
-            return f"{text[:4]}-{text[4:6]}-{text[6:]}"
+        found = text(header, tag)
+        if re.fullmatch(r"[0-9]{8}", found):
+            return f"{found[:4]}-{found[4:6]}-{found[6:]}"
     return None
-
-
-def _read_quietly(path: Path, *, header_only: bool) -> Dataset:
-    """dcmread without pydicom's remarks on oddly spelt values, which a reader of reports cannot act on."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        return pydicom.dcmread(path, stop_before_pixels=header_only, force=not _has_magic(path))
-
-
-def _has_magic(path: Path) -> bool:
-    with path.open("rb") as handle:
-        handle.seek(128)
-        return handle.read(4) == b"DICM"
-
-
-def _broken(name: str, error: object) -> InputError:
-    text = str(error).split("\n")[0]
-    kind = f"{type(error).__name__}: " if isinstance(error, BaseException) else ""
-    return InputError(
-        f"{name}: DICOM file is truncated or damaged ({kind}{text}). "
-        "Export the series again, or remove this file to read the patient without it."
-    )

@@ -9,6 +9,8 @@ import re
 
 from pydicom import Dataset
 
+from encoders.read.dicom_tags import items, text
+
 ROLES = ("CT chest", "CT abdomen", "FDG-PET", "T1 post-contrast", "FLAIR", "T2", "T1", "DWI")
 """The fixed words a role may be (besides a series' own description)."""
 
@@ -22,11 +24,11 @@ _REGIONS = {
 
 def series_role(header: Dataset) -> str:
     """The role of a series, from its description, modality, body part, tracer and contrast tags."""
-    modality = str(getattr(header, "Modality", "") or "")
-    description = str(getattr(header, "SeriesDescription", "") or getattr(header, "ProtocolName", "") or "").strip()
+    modality = text(header, "Modality")
+    description = text(header, "SeriesDescription") or text(header, "ProtocolName")
     if description in ROLES:
         return description
-    body = str(getattr(header, "BodyPartExamined", "") or "")
+    body = text(header, "BodyPartExamined")
     rule = {"CT": _ct, "MR": _mr, "PT": _pet}.get(modality)
     found = rule(header, description, body) if rule else None
     return found or description or modality
@@ -44,7 +46,7 @@ def _mr(header: Dataset, description: str, _: str) -> str | None:
         return "FLAIR"
     if re.search(r"dwi|diffusion|adc", description, re.IGNORECASE):
         return "DWI"
-    given = bool(str(getattr(header, "ContrastBolusAgent", "") or ""))
+    given = bool(text(header, "ContrastBolusAgent"))
     told = bool(_CONTRAST.search(description)) and not _NO_CONTRAST.search(description)
     if re.search(r"t1|mprage|spgr|dce|dynamic|vibe|thrive", description, re.IGNORECASE):
         return "T1 post-contrast" if given or told else "T1"
@@ -54,8 +56,8 @@ def _mr(header: Dataset, description: str, _: str) -> str | None:
 
 
 def _pet(header: Dataset, description: str, _: str) -> str | None:
-    drugs = getattr(header, "RadiopharmaceuticalInformationSequence", None) or ()
-    tracer = " ".join(str(getattr(d, "Radiopharmaceutical", "") or "") for d in drugs) + " " + description
+    drugs = items(header, "RadiopharmaceuticalInformationSequence")
+    tracer = " ".join(text(d, "Radiopharmaceutical") for d in drugs) + " " + description
     if re.search(r"fdg|fluorodeoxyglucose|deoxyglucose", tracer, re.IGNORECASE):
         return "FDG-PET"
     return None

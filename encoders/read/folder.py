@@ -29,7 +29,9 @@ from encoders.patient import (
 from encoders.read.archive import extract_archive
 from encoders.read.combine import combine_facts, merge_variants
 from encoders.read.copy_number import read_copy_number
-from encoders.read.dicom import DicomFile, read_header, read_imaging
+from encoders.read.dicom import read_header, read_imaging
+from encoders.read.dicom_directory import absent_files
+from encoders.read.dicom_frame import DicomFile
 from encoders.read.expression import read_expression
 from encoders.read.fhir import load_resources, patient_ids, read_fhir
 from encoders.read.fhir_fields import Resource
@@ -39,8 +41,11 @@ from encoders.read.nifti import read_nifti
 from encoders.read.notes import note_patient_id, read_note, read_pdf
 from encoders.read.reading import Facts, Reading
 from encoders.read.record import read_record
+from encoders.read.rtstruct import attach_structures
+from encoders.read.segments import attach_segments
 from encoders.read.sniff import FileKind, read_text, sniff
 from encoders.read.table_meta import BETA, LOG2, TableMeta, read_table_meta
+from encoders.read.validity import with_doubts
 from encoders.read.variants import read_maf
 from encoders.read.vcf import NO_ANNOTATION, read_vcf
 
@@ -166,6 +171,7 @@ def _read_record(path: Path, name: str, kind: FileKind, found: _Found) -> None:
         header = read_header(path, name)
         if header is None:
             found.skipped.append(f"{name}: a DICOM directory index; the images themselves are read")
+            found.warnings.extend(absent_files(path, name))
         else:
             found.dicom.append(header)
     elif kind is FileKind.FHIR:
@@ -243,14 +249,12 @@ def _read_table(
 
 
 def _read_images(found: _Found) -> None:
-    if not found.dicom:
-        return
-    from encoders.read.segments import attach_segments  # noqa: PLC0415  highdicom takes a second to import
-
     reading = read_imaging(found.dicom)
     series, unplaced = attach_segments(reading.series, reading.segmentations)
+    series, unfilled = attach_structures(series, reading.structure_sets)
     found.series.extend(series)
-    found.skipped.extend((*reading.skipped, *unplaced))
+    found.series[:] = [with_doubts(s) for s in found.series]
+    found.skipped.extend((*reading.skipped, *unplaced, *unfilled))
     if not found.series and reading.skipped:
         found.unread[ModalityName.IMAGING] = reading.skipped[0]
 

@@ -1,24 +1,32 @@
-"""DICOM SEG -> segments in the grid of their source series, through highdicom.
+"""DICOM SEG -> segments in the grid of their source series.
 
-A SEG names its source series; the mask is moved to that series' grid by flips, crops and padding, never resampled.
+A SEG names its source series; each of its pixels must fall on a voxel centre of that series (any flip, crop, padding or
+exchange of axes), and is never resampled. Binary, fractional, overlapping and label-map SEGs are read.
 
-What this module does not know: whether a segment is right, RTSTRUCT contours, masks of a series that is not here.
+What this module does not know: whether a segment is right, RTSTRUCT contours (rtstruct.py), masks of a series that is
+not here.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-import highdicom as hd
 import numpy as np
 from numpy.typing import NDArray
 
 from encoders.patient import ImagingSeries, Segment, SourceLocator
-from encoders.read.dicom import _BROKEN, DicomFile, _broken
+from encoders.read.dicom_frame import DicomFile, Frame, enhanced_frames
+from encoders.read.dicom_pixels import broken, read_planes
+from encoders.read.dicom_tags import items, number, text, whole
 
 MASK_THRESHOLD = 0.5
 """A fractional segment counts where its share is at least this."""
+OFF_GRID = 0.1
+"""A SEG pixel may lie this many voxels from the nearest voxel centre of its series."""
+SAME_STEP = 0.01
+"""The SEG's pixel steps may differ from the series' voxel steps by this share."""
 
 
 def attach_segments(
@@ -30,59 +38,118 @@ def attach_segments(
     ------
     InputError: a SEG that cannot be read.
     """
-    placed = {s.series_uid: s for s in series}
+    placed = list(series)
     skipped: list[str] = []
     for file in sorted(files, key=lambda f: f.name):
-        source = _source_series(file)
-        if source not in placed:
-            skipped.append(
-                f"{file.name}: segmentation of a series that is not in the folder ({source or 'none named'})"
-            )
+        named, images = _sources(file)
+        at = next((i for i, s in enumerate(placed) if s.series_uid in named), None)
+        if at is None and not named:
+            at = next((i for i, s in enumerate(placed) if images & set(s.sop_instance_uids)), None)
+        if at is None:
+            told = ", ".join(sorted(named)) or "none named"
+            skipped.append(f"{file.name}: segmentation of a series that is not in the folder ({told})")
             continue
-        segments, reasons = _read_segments(file, placed[source])
+        segments, reasons = _read_segments(file, placed[at])
         skipped.extend(reasons)
-        placed[source] = replace(placed[source], segments=(*placed[source].segments, *segments))
-    return tuple(placed[s.series_uid] for s in series), tuple(skipped)
+        placed[at] = replace(placed[at], segments=(*placed[at].segments, *segments))
+    return tuple(placed), tuple(skipped)
 
 
-def _source_series(file: DicomFile) -> str:
-    references = getattr(file.header, "ReferencedSeriesSequence", None) or ()
-    return str(references[0].SeriesInstanceUID) if references else ""
+def _sources(file: DicomFile) -> tuple[frozenset[str], frozenset[str]]:
+    """The series and the images a SEG says it was made from."""
+    series = {text(r, "SeriesInstanceUID") for r in items(file.header, "ReferencedSeriesSequence")} - {""}
+    images = {
+        text(source, "ReferencedSOPInstanceUID")
+        for group in (
+            *items(file.header, "SharedFunctionalGroupsSequence"),
+            *items(file.header, "PerFrameFunctionalGroupsSequence"),
+        )
+        for derived in items(group, "DerivationImageSequence")
+        for source in items(derived, "SourceImageSequence")
+    } - {""}
+    return frozenset(series), frozenset(images)
 
 
 def _read_segments(file: DicomFile, series: ImagingSeries) -> tuple[list[Segment], list[str]]:
-    try:
-        seg = hd.seg.segread(file.path)
-        numbers = list(seg.segment_numbers)
-    except _BROKEN as error:
-        raise _broken(file.name, error) from error
-    target = hd.VolumeGeometry(
-        affine=series.affine_lps[:, [2, 1, 0, 3]],
-        spatial_shape=series.volume.shape,
-        coordinate_system=hd.CoordinateSystemNames.PATIENT,
-    )
+    described = {whole(about, "SegmentNumber"): about for about in items(file.header, "SegmentSequence")}
+    frames = enhanced_frames(file)
+    if isinstance(frames, str):
+        return [], [f"{file.name}: a segmentation {frames}; its geometry is not known"]
+    if not described:
+        raise broken(file.name, "no segments are described")
+    masks, outside, reason = _paint(file, frames, tuple(n for n in described if n is not None), series)
+    if reason:
+        return [], [f"{file.name}: its segments do not lie on its series' grid ({reason})"]
     segments, reasons = [], []
-    for number in numbers:
-        described = seg.get_segment_description(number)
-        try:
-            mask = _mask(seg, number, target)
-        except _BROKEN as error:
-            reasons.append(
-                f"{file.name}: segment {number} does not lie on its series' grid ({str(error).splitlines()[0]})"
+    for key, about in described.items():
+        label = text(about, "SegmentLabel") or f"segment {key}"
+        called = f"{file.name}: segment {key} ({label})"
+        if outside.get(key or 0):
+            reasons.append(f"{called} has {outside[key or 0]} pixels outside the series' slices; left out")
+        if key not in masks:
+            reasons.append(f"{called} is empty on the series' slices")
+            continue
+        category = items(about, "SegmentedPropertyCategoryCodeSequence")
+        segments.append(
+            Segment(
+                label=label,
+                mask=masks[key],
+                source=SourceLocator(file.name, f"segment {key}"),
+                proposed=text(about, "SegmentAlgorithmType") == "AUTOMATIC",
+                kind=(text(category[0], "CodeMeaning") or None) if category else None,
             )
-            continue
-        if not mask.any():
-            reasons.append(f"{file.name}: segment {number} ({described.segment_label}) is empty on the series' slices")
-            continue
-        automatic = described.algorithm_type == hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC
-        place = SourceLocator(file.name, f"segment {number}")
-        segments.append(Segment(described.segment_label, mask, place, proposed=automatic))
+        )
     return segments, reasons
 
 
-def _mask(seg: hd.seg.Segmentation, number: int, target: hd.VolumeGeometry) -> NDArray[np.bool_]:
-    """Mask (Z, Y, X) of one segment in the target's grid."""
-    volume = seg.get_volume(segment_numbers=[number], combine_segments=False, allow_missing_positions=True)
-    volume = volume.with_array(np.asarray(volume.array)[..., 0].astype(np.float32))
-    matched = volume.match_geometry(target)
-    return np.asarray(matched.array) >= MASK_THRESHOLD
+def _paint(
+    file: DicomFile, frames: Sequence[Frame], described: tuple[int, ...], series: ImagingSeries
+) -> tuple[dict[int, NDArray[np.bool_]], dict[int, int], str]:
+    """Masks (Z, Y, X) by segment number, pixels outside the series by segment number, and why none can be painted."""
+    label_map = text(file.header, "SegmentationType") == "LABELMAP"
+    groups = items(file.header, "PerFrameFunctionalGroupsSequence")
+    shared = items(file.header, "SharedFunctionalGroupsSequence")[:1]
+    to_index = np.linalg.inv(series.affine_lps)
+    full = number(file.header, "MaximumFractionalValue") if text(file.header, "SegmentationType") == "FRACTIONAL" else 1
+    masks: dict[int, NDArray[np.bool_]] = {}
+    outside: dict[int, int] = defaultdict(int)
+    for index, pixels in read_planes(file, {f.index: f for f in frames}):
+        place, reason = _placement(frames[index], to_index)
+        if reason:
+            return {}, {}, reason
+        here = described if label_map else _segment_of((groups[index], *shared))
+        for key in here:
+            filled = pixels == key if label_map else pixels >= MASK_THRESHOLD * (full or 1)
+            rows, columns = np.nonzero(filled)
+            voxels = np.rint(np.column_stack([columns, rows, np.ones_like(rows)]) @ place).astype(int)[:, ::-1]
+            within = ((voxels >= 0) & (voxels < series.volume.shape)).all(axis=1)
+            outside[key] += int((~within).sum())
+            if within.any():
+                mask = masks.setdefault(key, np.zeros(series.volume.shape, dtype=bool))
+                mask[tuple(voxels[within].T)] = True
+    return masks, outside, ""
+
+
+def _segment_of(groups: Sequence) -> tuple[int, ...]:
+    """The segment a frame belongs to; () when the file does not say."""
+    for group in groups:
+        for found in items(group, "SegmentIdentificationSequence"):
+            key = whole(found, "ReferencedSegmentNumber")
+            return () if key is None else (key,)
+    return ()
+
+
+def _placement(frame: Frame, to_index: NDArray[np.float64]) -> tuple[NDArray[np.float64], str]:
+    """(3, 3) matrix: (column, row, 1) of a SEG frame @ matrix = voxel (x, y, z) of the series; or why there is none."""
+    along = np.multiply(frame.along_row, frame.spacing_mm[1])
+    down = np.multiply(frame.along_column, frame.spacing_mm[0])
+    steps = to_index[:3, :3] @ np.column_stack([along, down])
+    start = to_index[:3, :3] @ np.array(frame.position) + to_index[:3, 3]
+    exact = np.rint(steps)
+    if (np.abs(exact).sum(axis=0) != 1).any() or np.abs(steps - exact).max() > SAME_STEP:
+        return exact, "its pixels have another size or direction than the series' voxels"
+    far = start + steps @ np.array([frame.shape[1] - 1, frame.shape[0] - 1])
+    off = max(float(np.abs(p - np.rint(p)).max()) for p in (start, far))
+    if off > OFF_GRID:
+        return exact, f"its pixels lie {off:.2f} voxels from the series' voxel centres"
+    return np.vstack([exact.T, np.rint(start)]), ""

@@ -1,150 +1,177 @@
 """Slices of one series, in any order -> one stack along the slice normal, with what is odd about it.
 
 Rules: slices of another orientation are set apart; the same SOP instance twice counts once; of several slices
-at one position the first acquired stays; gaps and uneven steps are warned of, never interpolated.
+at one position the first acquired stays. A short gap is filled by linear interpolation, so that every slice keeps its
+true place; a long one ends the stack. Uneven steps keep their slices, and the error of place is told in mm.
 
 What this module does not know: pixels and units.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import Dataset
 
-if TYPE_CHECKING:
-    from encoders.read.dicom import DicomFile
+from encoders.read.dicom_frame import Frame
 
 SAME_POSITION_MM = 0.01
 """Positions closer than this along the normal are one slice position."""
+SAME_PLANE = 1e-3
+"""Orientation cosines and spacings that differ by no more than this are the same."""
 UNEVEN_SHARE = 0.02
 """Steps that differ from the median by more than this share are uneven."""
 GAP_SHARE = 1.5
 """A step longer than this many median steps means slices are missing."""
+MOST_FILLED = 3
+"""A gap of up to this many missing slices is filled; a longer one ends the stack."""
 TILT_DEGREES = 0.5
 """The slice step may lean this far from the normal before it is called a tilt."""
 
 
 @dataclass(frozen=True)
 class Stack:
-    """Files in order along the normal; spacing (z, y, x) in mm; affine (x, y, z, 1) -> LPS mm."""
+    """Frames in order along the normal; spacing (z, y, x) in mm; affine (x, y, z, 1) -> LPS mm.
 
-    files: tuple[DicomFile, ...]
+    slots : the grid slice of each frame; grid slices that no frame takes are to be filled in between
+    depth : number of grid slices
+    """
+
+    frames: tuple[Frame, ...]
+    slots: tuple[int, ...]
+    depth: int
     spacing_mm: tuple[float, float, float]
     affine_lps: NDArray[np.float64]
     warnings: tuple[str, ...]
 
 
-def order_slices(files: Sequence[DicomFile]) -> Stack:
-    """Sort the slices of one series by position along their normal."""
+def order_slices(frames: Sequence[Frame]) -> Stack:
+    """Sort the slices of one series (at least one) by position along their normal."""
     warnings: list[str] = []
-    files = _one_of_each(files, warnings)
-    files = _one_orientation(files, warnings)
-    rows, columns = _axes(files[0].header)
-    normal = np.cross(rows, columns)
-    files = sorted(files, key=lambda f: (float(_position(f.header) @ normal), *_acquired(f.header), f.name))
-    files = _one_a_position(files, normal, warnings)
-    positions = np.array([_position(f.header) for f in files])
-    step, spacing_z = _step(positions, normal, files[0].header, warnings)
-    spacing_y, spacing_x = (float(v) for v in files[0].header.PixelSpacing)
+    frames = _one_orientation(_one_of_each(frames, warnings), warnings)
+    first = frames[0]
+    normal = first.normal / np.linalg.norm(first.normal)
+    heights = {id(f): float(np.dot(f.position, normal)) for f in frames}
+    ordered = sorted(frames, key=lambda f: (heights[id(f)], *f.acquired, f.file.name))
+    ordered = _one_a_position(ordered, heights, warnings)
+    if len(ordered) == 1:
+        step, slots = normal * _thickness(ordered[0], warnings), (0,)
+    else:
+        ordered, slots = _slots(ordered, heights, warnings)
+        step = _step(ordered, slots, normal, warnings)
     affine = np.eye(4)
-    affine[:3, 0] = rows * spacing_x
-    affine[:3, 1] = columns * spacing_y
+    affine[:3, 0] = np.multiply(first.along_row, first.spacing_mm[1])
+    affine[:3, 1] = np.multiply(first.along_column, first.spacing_mm[0])
     affine[:3, 2] = step
-    affine[:3, 3] = positions[0]
-    return Stack(tuple(files), (spacing_z, spacing_y, spacing_x), affine, tuple(warnings))
+    affine[:3, 3] = ordered[0].position
+    spacing = (float(step @ normal), *first.spacing_mm)
+    return Stack(tuple(ordered), slots, slots[-1] + 1, spacing, affine, tuple(warnings))
 
 
-def _axes(header: Dataset) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Unit vectors along a row (column index grows) and along a column (row index grows), LPS."""
-    values = np.array([float(v) for v in header.ImageOrientationPatient])
-    return values[:3], values[3:]
-
-
-def _position(header: Dataset) -> NDArray[np.float64]:
-    return np.array([float(v) for v in header.ImagePositionPatient])
-
-
-def _acquired(header: Dataset) -> tuple[float, ...]:
-    """Order of acquisition for slices at one position."""
-    return tuple(
-        float(getattr(header, tag, 0) or 0)
-        for tag in ("TemporalPositionIdentifier", "AcquisitionNumber", "AcquisitionTime", "InstanceNumber")
-    )
-
-
-def _one_of_each(files: Sequence[DicomFile], warnings: list[str]) -> list[DicomFile]:
-    kept = list({str(f.header.SOPInstanceUID): f for f in reversed(files)}.values())
-    if len(kept) < len(files):
-        warnings.append(f"{len(files) - len(kept)} file(s) repeat a slice (same SOP instance) and were read once")
+def _one_of_each(frames: Sequence[Frame], warnings: list[str]) -> list[Frame]:
+    kept = list({(f.uid or f.file.name, f.index): f for f in reversed(frames)}.values())[::-1]
+    if len(kept) < len(frames):
+        warnings.append(f"{len(frames) - len(kept)} file(s) repeat a slice (same SOP instance) and were read once")
     return kept
 
 
-def _one_orientation(files: Sequence[DicomFile], warnings: list[str]) -> list[DicomFile]:
-    def plane(file: DicomFile) -> tuple[object, ...]:
-        header = file.header
-        known = all(tag in header for tag in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"))
-        if not known:
-            return ()
-        turned = tuple(round(float(v), 3) for v in header.ImageOrientationPatient)
-        return (turned, tuple(round(float(v), 4) for v in header.PixelSpacing), header.Rows, header.Columns)
-
-    planes = Counter(plane(f) for f in files if plane(f))
-    main = planes.most_common(1)[0][0]
-    kept = [f for f in files if plane(f) == main]
-    if len(kept) < len(files):
+def _one_orientation(frames: Sequence[Frame], warnings: list[str]) -> list[Frame]:
+    """The frames of the plane most share; the first such plane where two are as common."""
+    planes: list[list[Frame]] = []
+    for frame in frames:
+        home = next((p for p in planes if _same_plane(p[0], frame)), None)
+        if home is None:
+            planes.append([frame])
+        else:
+            home.append(frame)
+    kept = max(planes, key=len)
+    if len(kept) < len(frames):
         warnings.append(
-            f"{len(files) - len(kept)} of {len(files)} slices have another orientation, spacing or size; set apart"
+            f"{len(frames) - len(kept)} of {len(frames)} slices have another orientation, spacing or size; set apart"
         )
     return kept
 
 
-def _one_a_position(files: Sequence[DicomFile], normal: NDArray[np.float64], warnings: list[str]) -> list[DicomFile]:
-    kept: list[DicomFile] = []
-    for file in files:
-        here = float(_position(file.header) @ normal)
-        if kept and here - float(_position(kept[-1].header) @ normal) < SAME_POSITION_MM:
+def _same_plane(a: Frame, b: Frame) -> bool:
+    if a.shape != b.shape:
+        return False
+    pairs = zip(
+        (*a.along_row, *a.along_column, *a.spacing_mm), (*b.along_row, *b.along_column, *b.spacing_mm), strict=True
+    )
+    return all(abs(x - y) <= SAME_PLANE for x, y in pairs)
+
+
+def _one_a_position(frames: Sequence[Frame], heights: dict[int, float], warnings: list[str]) -> list[Frame]:
+    kept: list[Frame] = []
+    for frame in frames:
+        if kept and heights[id(frame)] - heights[id(kept[-1])] < SAME_POSITION_MM:
             continue
-        kept.append(file)
-    if len(kept) < len(files):
+        kept.append(frame)
+    if len(kept) < len(frames):
         warnings.append(
-            f"{len(files) - len(kept)} of {len(files)} slices share a position with another "
+            f"{len(frames) - len(kept)} of {len(frames)} slices share a position with another "
             "(several time points or contrasts, or doubled slices); the first acquired was read"
         )
     return kept
 
 
-def _step(
-    positions: NDArray[np.float64], normal: NDArray[np.float64], header: Dataset, warnings: list[str]
-) -> tuple[NDArray[np.float64], float]:
-    """The vector (mm, LPS) from one slice to the next, and its length along the normal."""
-    if len(positions) == 1:
-        thickness = float(getattr(header, "SliceThickness", 0) or 0)
-        if thickness <= 0:
-            thickness = float(header.PixelSpacing[0])
-            warnings.append(f"one slice without SliceThickness; {thickness:g} mm (its pixel spacing) stands in for it")
-        return normal * thickness, thickness
-    steps = np.diff(positions @ normal)
+def _thickness(frame: Frame, warnings: list[str]) -> float:
+    """How far a lone slice reaches along the normal, mm."""
+    if frame.thickness_mm is not None:
+        return frame.thickness_mm
+    stand_in = frame.spacing_mm[0]
+    warnings.append(f"one slice without SliceThickness; {stand_in:g} mm (its pixel spacing) stands in for it")
+    return stand_in
+
+
+def _slots(frames: list[Frame], heights: dict[int, float], warnings: list[str]) -> tuple[list[Frame], tuple[int, ...]]:
+    """Number the grid slices, leaving room for missing ones; a gap too long to fill ends the run."""
+    steps = np.diff([heights[id(f)] for f in frames])
     median = float(np.median(steps))
-    gaps = np.flatnonzero(steps > GAP_SHARE * median)
-    for gap in gaps:
+    runs: list[list[tuple[Frame, int]]] = [[(frames[0], 0)]]
+    for at, step in enumerate(steps):
+        missing = round(step / median) - 1 if step > GAP_SHARE * median else 0
+        if missing:
+            told = f"slices are missing: {step:.2f} mm between slices {at + 1} and {at + 2} (usual {median:.2f} mm)"
+            filled = missing <= MOST_FILLED
+            done = f"{missing} filled by linear interpolation" if filled else "too many to fill"
+            warnings.append(f"{told}; {done}")
+            if not filled:
+                runs.append([(frames[at + 1], 0)])
+                continue
+        runs[-1].append((frames[at + 1], runs[-1][-1][1] + 1 + missing))
+    longest = max(runs, key=len)
+    if len(longest) < len(frames):
         warnings.append(
-            f"slices are missing: {steps[gap]:.2f} mm between slices {gap + 1} and {gap + 2} (usual {median:.2f} mm)"
+            f"the longest run without a long gap was read: {len(longest)} of {len(frames)} slices; the others set apart"
         )
-    small = np.abs(steps - median) > UNEVEN_SHARE * median
-    if small.any() and not gaps.size:
-        warnings.append(f"slice steps are uneven: {steps.min():.2f} to {steps.max():.2f} mm; the median is used")
-    vectors = np.diff(positions, axis=0)
-    step = (positions[-1] - positions[0]) / (len(positions) - 1) if not small.any() else np.median(vectors, axis=0)
+    return [frame for frame, _ in longest], tuple(slot for _, slot in longest)
+
+
+def _step(
+    frames: Sequence[Frame], slots: tuple[int, ...], normal: NDArray[np.float64], warnings: list[str]
+) -> NDArray[np.float64]:
+    """The vector (mm, LPS) from one grid slice to the next: the mean from the first slice to the last."""
+    positions = np.array([f.position for f in frames])
+    if len(frames) == 1:
+        return normal * _thickness(frames[0], warnings)
+    step = (positions[-1] - positions[0]) / slots[-1]
     along = float(step @ normal)
+    steps = np.diff(positions @ normal) / np.diff(slots)
+    median = float(np.median(steps))
+    off = float(np.linalg.norm(positions - positions[0] - np.outer(slots, step), axis=1).max())
+    if (np.abs(steps - median) > UNEVEN_SHARE * median).any():
+        warnings.append(
+            f"slice steps are uneven: {steps.min():.2f} to {steps.max():.2f} mm; their mean {along:.2f} mm is used, "
+            f"so that slices lie up to {off:.2f} mm from their place"
+        )
+    elif off > max(UNEVEN_SHARE * median, SAME_POSITION_MM) * 5:
+        warnings.append(f"slices do not lie on one line; they lie up to {off:.2f} mm from their place")
     tilt = float(np.degrees(np.arccos(np.clip(along / np.linalg.norm(step), -1, 1))))
     if tilt > TILT_DEGREES:
         warnings.append(
             f"the gantry was tilted by {tilt:.1f} degrees; the affine is sheared, the volume is not resampled"
         )
-    return step, along
+    return step

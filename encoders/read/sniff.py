@@ -128,7 +128,7 @@ def _unzipped_head(path: Path, name: str) -> bytes:
 
 def _by_magic(head: bytes) -> Sniffed | None:
     """Kinds that begin with fixed bytes; None when the head says nothing."""
-    if head[128:132] == b"DICM" or head[:4] in (b"\x08\x00\x05\x00", b"\x08\x00\x08\x00", b"\x02\x00\x00\x00"):
+    if head[128:132] == b"DICM" or _is_bare_dicom(head):
         return Sniffed(FileKind.DICOM)
     if head[344:348] in (b"n+1\x00", b"ni1\x00") or head[4:8] == b"n+2\x00":
         return Sniffed(FileKind.NIFTI)
@@ -139,6 +139,24 @@ def _by_magic(head: bytes) -> Sniffed | None:
     if head[:4] == b"NRRD":
         return Sniffed(FileKind.UNKNOWN, "NRRD image; convert it to DICOM or NIfTI")
     return None
+
+
+_DICOM_VRS = frozenset((b"UL", b"UI", b"OB", b"CS", b"DA", b"TM", b"SH", b"LO", b"AE", b"DT", b"PN", b"SQ"))
+_MOST_BARE_LENGTH = 1024
+
+
+def _is_bare_dicom(head: bytes) -> bool:
+    """Whether the file begins with a DICOM element of group 2 or 8, without the preamble."""
+    if len(head) < 8:
+        return False
+    for order in ("little", "big"):
+        group, element = (int.from_bytes(head[i : i + 2], order) for i in (0, 2))
+        if group in (0x0002, 0x0008) and element <= 0x0100:
+            explicit = head[4:6] in _DICOM_VRS
+            implicit = order == "little" and 0 < int.from_bytes(head[4:8], "little") <= _MOST_BARE_LENGTH
+            if explicit or implicit:
+                return True
+    return False
 
 
 def _by_text(path: Path, head: bytes, name: str) -> Sniffed:
