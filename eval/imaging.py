@@ -11,6 +11,7 @@ from pathlib import Path
 from encoders.errors import SettingsError
 from eval.benchmark import BenchmarkResult, Progress, Row
 from eval.imaging_explain import explanation_rows
+from eval.imaging_reading import reading_rows
 from eval.imaging_reliance import reliance_rows
 
 HELD_OUT_SEED = 80_000
@@ -18,6 +19,7 @@ HELD_OUT_SEED = 80_000
 
 GROUPS: dict[str, Callable[[int, Progress], tuple[Row, ...]]] = {
     "explain": lambda seed, progress: explanation_rows(n=100, seed=seed, progress=progress),
+    "reading": lambda seed, progress: reading_rows(seed=seed, progress=progress),
     "reliance": lambda seed, progress: reliance_rows(n=600, seed=seed + 1, progress=progress),
 }
 """Group -> its rows, from (seed, progress)."""
