@@ -13,16 +13,19 @@ from eval.benchmark import BenchmarkResult, Progress, Row
 from eval.imaging_explain import explanation_rows
 from eval.imaging_reading import reading_rows
 from eval.imaging_reliance import reliance_rows
+from eval.radiogenomics import radiogenomics_rows
+from eval.smoke import SHARED_DATA
 
 HELD_OUT_SEED = 80_000
 """First seed of the held-out patients."""
 
-GROUPS: dict[str, Callable[[int, Progress], tuple[Row, ...]]] = {
-    "explain": lambda seed, progress: explanation_rows(n=100, seed=seed, progress=progress),
-    "reading": lambda seed, progress: reading_rows(seed=seed, progress=progress),
-    "reliance": lambda seed, progress: reliance_rows(n=600, seed=seed + 1, progress=progress),
+GROUPS: dict[str, Callable[[int, Path, Progress], tuple[Row, ...]]] = {
+    "explain": lambda seed, _, progress: explanation_rows(n=100, seed=HELD_OUT_SEED + seed, progress=progress),
+    "radiogenomics": lambda seed, shared, progress: radiogenomics_rows(shared=shared, seed=seed, progress=progress),
+    "reading": lambda seed, _, progress: reading_rows(seed=seed, progress=progress),
+    "reliance": lambda seed, _, progress: reliance_rows(n=600, seed=HELD_OUT_SEED + seed + 1, progress=progress),
 }
-"""Group -> its rows, from (seed, progress)."""
+"""Group -> its rows, from (seed, folder of the shared real data, progress)."""
 
 
 def run_imaging(
@@ -47,5 +50,5 @@ def run_imaging(
     for name in only or tuple(GROUPS):
         if progress:
             progress(f"group {name}")
-        rows += GROUPS[name](HELD_OUT_SEED + seed, progress)
+        rows += GROUPS[name](seed, shared or SHARED_DATA, progress)
     return BenchmarkResult("imaging", tuple(rows), seed)

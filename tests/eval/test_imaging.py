@@ -32,5 +32,5 @@ def test_trained_maps_peak_in_the_lesion_more_often_than_random_ones() -> None:
 
 
 def test_an_unknown_group_names_the_allowed_ones() -> None:
-    with pytest.raises(SettingsError, match="explain, reading, reliance"):
+    with pytest.raises(SettingsError, match="explain, radiogenomics, reading, reliance"):
         run_imaging(only=("speed",))
