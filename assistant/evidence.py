@@ -103,8 +103,16 @@ EVIDENCE_FIELDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "pathway": ("M", ("pathway", "direction", "score")),
     "survival": (
         "P",
-        ("risk_group", "percentile", "survival_12m", "survival_24m", "interval_12m", "interval_24m", "cohort",
-         "reliability"),
+        (
+            "risk_group",
+            "percentile",
+            "survival_12m",
+            "survival_24m",
+            "interval_12m",
+            "interval_24m",
+            "cohort",
+            "reliability",
+        ),
     ),
     "molecular_prediction": ("P", ("gene", "label", "probability", "input", "agreement")),
     "cancer_type_prediction": ("P", ("label", "probability", "agreement")),
@@ -116,8 +124,19 @@ EVIDENCE_FIELDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "passage": ("G", ("title", "statement", "date")),
     "therapy": (
         "G",
-        ("drug", "biomarker", "disease", "direction", "level", "level_system", "line", "approval", "trial", "status",
-         "contraindications"),
+        (
+            "drug",
+            "biomarker",
+            "disease",
+            "direction",
+            "level",
+            "level_system",
+            "line",
+            "approval",
+            "trial",
+            "status",
+            "contraindications",
+        ),
     ),
 }
 

@@ -120,8 +120,14 @@ def _claim(claim: CheckedClaim) -> dict[str, Any]:
 def _evidence(item: Evidence) -> dict[str, Any]:
     fields = {k: {"value": f.value, "display": f.display, "unit": f.unit} for k, f in item.fields.items()}
     source = {k: v for k, v in vars(item.source).items() if v is not None}
-    return {"id": item.id, "kind": item.kind.value, "type": item.type, "text": item.text, "fields": fields,
-            "source": source}
+    return {
+        "id": item.id,
+        "kind": item.kind.value,
+        "type": item.type,
+        "text": item.text,
+        "fields": fields,
+        "source": source,
+    }
 
 
 def write_report_json(report: Report, folder: Path) -> Path:
