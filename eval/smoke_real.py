@@ -54,7 +54,7 @@ def real_rows(
 ) -> tuple[Row, ...]:
     """One row: 1 when the Patient and every section of the report are there; unmeasured where the data are not."""
     if shared is None or not shared.is_dir():
-        note = "the shared real data are not here; give their folder with --shared"
+        note = "the shared real data (shared/data/open beside the checkout) are not here"
         return (Row("real.patient_and_report", None, 1.0, Better.HIGHER, 0, 0.0, note=note),)
     start = time.monotonic()
     if progress:
