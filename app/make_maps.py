@@ -54,6 +54,8 @@ def _write(one: HeatMap, out: Path, sources: dict[str, Any]) -> dict[str, Any]:
     left_out = ""
     if not uids or any(uid not in sources for uid in uids):
         left_out = "no DICOM SEG: the slices of the series are not single DICOM files in the folder"
+    elif len(set(uids)) < len(uids):
+        left_out = "no DICOM SEG: the series has filled-in slices, or one file of many frames"
     elif float(one.values.max()) < HOT:
         left_out = "no DICOM SEG: the map is flat"
     else:

@@ -65,7 +65,7 @@ def write_dicom_segment(
 
     Raises
     ------
-    ContractError: another grid, slices that are not the series', or a map without a hot voxel.
+    ContractError: another grid, slices that are not the series' or not one file each, or a map without a hot voxel.
     """
     mask = _checked(values, series) >= HOT
     by_uid = {str(s.SOPInstanceUID): s for s in slices}
@@ -74,6 +74,11 @@ def write_dicom_segment(
         raise ContractError(
             f"{len(absent)} of {len(series.sop_instance_uids)} slices of the series are not among the data sets given "
             f"for {len(mask)} map slices; give every slice of the source series."
+        )
+    if len(set(series.sop_instance_uids)) < len(mask):
+        raise ContractError(
+            "the series has several slices of one SOP instance (filled in, or one file of many frames); a segment can "
+            "refer to slices of one file each only. Export the map as NIfTI."
         )
     if not mask.any():
         raise ContractError(f"no voxel of the map reaches {HOT}; there is nothing to write as a segment.")
