@@ -78,7 +78,8 @@ def test_what_does_not_fit_is_refused_and_writes_nothing(case, tmp_path: Path) -
     with pytest.raises(ContractError, match="give every slice"):
         write_dicom_segment(corner(series), still, [], tmp_path / "hot.dcm", label="x")
     folder = case[0]
-    slices = [
+    every = (pydicom.dcmread(p) for p in folder.rglob("*.dcm"))
+    slices = [d for d in every if d.SeriesInstanceUID == series.series_uid]
         d for d in (pydicom.dcmread(p) for p in folder.rglob("*.dcm")) if d.SeriesInstanceUID == series.series_uid
     ]
     filled = replace(series, sop_instance_uids=(series.sop_instance_uids[0], *series.sop_instance_uids[:-1]))

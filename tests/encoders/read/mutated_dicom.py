@@ -10,7 +10,6 @@ from __future__ import annotations
 import faulthandler
 import json
 import random
-import resource
 import shutil
 import sys
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 
 from encoders.errors import RadomicaError
 from encoders.read.folder import read_patient
+from eval.imaging_reading import peak_kib
 
 HANG_S = 60
 """The process is ended, with a traceback, when one file takes this long."""
@@ -126,7 +126,7 @@ def main(open_data: Path, work: Path, seed: int, count: int) -> None:
         took = time.process_time() - start
         if took > outcome["slowest_s"]:
             outcome |= {"slowest_s": took, "slowest": label}
-    outcome["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    outcome["peak_mib"] = peak_kib() / 1024  # not ru_maxrss, which starts at the parent's peak
     sys.stdout.write(json.dumps(outcome))
 
 
