@@ -80,8 +80,6 @@ def test_what_does_not_fit_is_refused_and_writes_nothing(case, tmp_path: Path) -
     folder = case[0]
     every = (pydicom.dcmread(p) for p in folder.rglob("*.dcm"))
     slices = [d for d in every if d.SeriesInstanceUID == series.series_uid]
-        d for d in (pydicom.dcmread(p) for p in folder.rglob("*.dcm")) if d.SeriesInstanceUID == series.series_uid
-    ]
     filled = replace(series, sop_instance_uids=(series.sop_instance_uids[0], *series.sop_instance_uids[:-1]))
     with pytest.raises(ContractError, match="several slices of one SOP instance"):
         write_dicom_segment(corner(series), filled, slices, tmp_path / "hot.dcm", label="x")

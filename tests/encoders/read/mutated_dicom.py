@@ -10,6 +10,7 @@ from __future__ import annotations
 import faulthandler
 import json
 import random
+import resource
 import shutil
 import sys
 import time
