@@ -14,6 +14,7 @@ from assistant.collect_imaging import series_name
 from assistant.collect_patient import disease_name
 from assistant.contradictions import molecular_agreement, predicted_label, predicted_type_code
 from assistant.evidence import EvidenceSource, Field
+from encoders.lesion_choice import lesion_mask
 from encoders.patient import Patient
 from encoders.prediction import Attribution, PatientPrediction, Prediction, SurvivalCurve
 
@@ -174,12 +175,10 @@ def _heatmap(patient: Patient, attribution: Attribution) -> Draft:
     fields: dict[str, Field] = {"series": word(name)}
     text = f"Heat map of the {attribution.task.replace(':', ' ')} prediction on {name}"
     heat = attribution.map
-    if series is not None and series.segments and heat is not None and heat.shape == series.volume.shape:
-        inside = np.zeros(heat.shape, dtype=bool)
-        for segment in series.segments:
-            inside |= segment.mask
+    if series is not None and heat is not None and heat.shape == series.volume.shape:
+        inside = lesion_mask(series)
         total = float(heat.sum())
-        if total > 0:
+        if total > 0 and inside.any():
             fields["overlap"] = percent(float(heat[inside].sum()) / total)
             text += f": {fields['overlap'].display} of its weight lies inside the lesion"
     deletion = _named(attribution.sanity or {}, "deletion")

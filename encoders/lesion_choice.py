@@ -11,6 +11,9 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
+from numpy.typing import NDArray
+
 from encoders.patient import ImagingSeries, Segment
 
 _LESION = re.compile(
@@ -53,6 +56,14 @@ def lesions(series: ImagingSeries) -> tuple[Segment, ...]:
         return named
     unsaid = tuple(s for s in filled if is_lesion(s) is None)
     return unsaid if len(filled) == len(unsaid) == 1 else ()
+
+
+def lesion_mask(series: ImagingSeries) -> NDArray[np.bool_]:
+    """(Z, Y, X) True inside any of the series' ``lesions``."""
+    inside = np.zeros(series.volume.shape, dtype=bool)
+    for segment in lesions(series):
+        inside |= segment.mask
+    return inside
 
 
 def why_no_lesion(series: ImagingSeries) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from encoders.lesion_choice import is_lesion, lesions, why_no_lesion
+from encoders.lesion_choice import is_lesion, lesion_mask, lesions, why_no_lesion
 from encoders.measure import measure_patient
 from encoders.patient import ImagingModality, ImagingSeries, IntensityUnit, Patient, Segment, SourceLocator
 from encoders.radiology import lesion_segment
@@ -57,3 +57,9 @@ def test_one_unnamed_outline_is_the_lesion_and_two_are_not() -> None:
 def test_the_reason_names_the_outlines_there_are() -> None:
     assert "'Heart', 'Lung_L'" in why_no_lesion(series(segment("Heart"), segment("Lung_L")))
     assert why_no_lesion(series()) == "no lesion segment in series CT chest"
+
+
+def test_the_mask_joins_the_lesions_and_leaves_the_organs_out() -> None:
+    both = series(segment("Liver", 6), segment("GTV", 2))
+    assert lesion_mask(both).sum() == 2**3
+    assert not lesion_mask(series(segment("Liver", 6))).any()
