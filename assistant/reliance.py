@@ -96,8 +96,8 @@ def measure_reliance(
     patient, code = context.patient, _trained_code(context.patient)
     if not any(p.inputs == _IMAGE_ONLY for p in context.prediction.predictions):
         return Reliance(0, 0, reason="no prediction of this case rests on an image alone")
-    own = _variant(context, context.prediction, llm, seed, labels=None)
     labels = {p.task: p.label for p in context.prediction.predictions if p.inputs == _IMAGE_ONLY}
+    own = _variant(context, context.prediction, context.ledger, llm, seed, labels)
     if progress is not None:
         progress("reliance: image blanked")
     blank = _predicted(context, blank_images(patient), llm, seed, labels)
@@ -165,23 +165,21 @@ def compare(
 def _predicted(
     context: CaseContext, patient: Patient, llm: ChatModel, seed: int, labels: Mapping[str, str | None]
 ) -> Variant:
+    from assistant.collect import collect_evidence  # noqa: PLC0415
     from encoders.predict import predict  # noqa: PLC0415  loads torch
 
-    return _variant(context, predict(patient, explain=False), llm, seed, labels=labels, patient=patient)
+    prediction = predict(patient, explain=False)
+    return _variant(context, prediction, collect_evidence(patient, prediction, context.retrieved), llm, seed, labels)
 
 
 def _variant(
     context: CaseContext,
     prediction: PatientPrediction,
+    ledger: Ledger,
     llm: ChatModel,
     seed: int,
-    *,
-    labels: Mapping[str, str | None] | None,
-    patient: Patient | None = None,
+    labels: Mapping[str, str | None],
 ) -> Variant:
-    from assistant.collect import collect_evidence  # noqa: PLC0415
-
-    ledger = context.ledger if patient is None else collect_evidence(patient, prediction, context.retrieved)
     soft = llm.soft_tokens(prediction.embeddings) if prediction.embeddings is not None else ()
     requests = report_requests(ledger, "imaging", llm, soft, seed)
     claims = [claim for r in requests for claim in parse_claims(llm.generate(r), llm.style)]
@@ -192,11 +190,11 @@ def _variant(
     )
 
 
-def _probabilities(prediction: PatientPrediction, labels: Mapping[str, str | None] | None) -> dict[str, float]:
+def _probabilities(prediction: PatientPrediction, labels: Mapping[str, str | None]) -> dict[str, float]:
     found = {}
     for p in prediction.predictions:
-        if p.inputs == _IMAGE_ONLY and p.probability is not None and (labels is None or p.task in labels):
-            same = labels is None or labels[p.task] == p.label
+        if p.inputs == _IMAGE_ONLY and p.probability is not None and p.task in labels:
+            same = labels[p.task] == p.label
             found[p.task] = p.probability if same else 1 - p.probability  # every such task has two classes
     return found
 

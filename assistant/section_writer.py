@@ -116,20 +116,24 @@ class SectionWriter:
             return
         self._retries -= 1
         again = self._ask(retry_request(answer.request, refused, self._llm.style), CHECKED_CAP)
-        self._take([c for c in again.checked if not self._told_already(c)], printed)
+        self._take(self._fresh(again.checked), printed)
+
+    def _fresh(self, checked: Sequence[CheckedClaim]) -> list[CheckedClaim]:
+        """A second answer without what only words a printed fact anew, which is counted as repeated."""
+        fresh = [c for c in checked if not self._told_already(c)]
+        self._counts["repeated"] += len(checked) - len(fresh)
+        return fresh
 
     def _told_already(self, claim: CheckedClaim) -> bool:
-        """A second answer often words a printed fact anew: the same evidence, and no number or name not said of it."""
+        """Whether the same evidence is printed, with every number and name this claim gives of it."""
         told = [said for said in self._said if not said.isdisjoint(f"cites {c}" for c in claim.citations)]
         facts = _facts(claim)
-        repeated = (
+        return (
             claim.verdict is Verdict.SUPPORTED
             and set(claim.citations) <= self._cited
             and bool(facts)
             and facts <= frozenset().union(*told)
         )
-        self._counts["repeated"] += repeated
-        return repeated
 
     def _take(self, checked: Iterable[CheckedClaim], printed: list[CheckedClaim]) -> None:
         for claim in checked:
@@ -159,8 +163,7 @@ class SectionWriter:
             if self._extra <= 0:
                 return
             self._extra -= 1
-            checked = self._ask(request, CHECKED_CAP).checked
-            self._take([c for c in checked if not self._told_already(c)], printed)
+            self._take(self._fresh(self._ask(request, CHECKED_CAP).checked), printed)
 
     def _finished(self, section: str, evidence: Sequence[Evidence], printed: list[CheckedClaim]) -> Section:
         missing = self._missing(section)

@@ -9,13 +9,13 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from encoders.errors import ContractError
+from encoders.errors import ContractError, SettingsError
 
 
 class Better(StrEnum):
@@ -98,9 +98,32 @@ class BenchmarkResult:
         return json.dumps(self.to_dict(), allow_nan=False)
 
 
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "open"
+"""Where developers keep the real files; absent on a user's machine, and then said so."""
+
 Progress = Callable[[str], None] | None
 RowMaker = Callable[..., tuple[Row, ...]]
 Registry = Mapping[str, RowMaker]
+
+
+def chosen_groups(benchmark: str, groups: Collection[str], only: Sequence[str], progress: Progress) -> Iterator[str]:
+    """The groups named in ``only`` (all when it is empty), in order, each said on ``progress`` as it comes up.
+
+    Raises
+    ------
+    SettingsError: ``only`` names a group that does not exist; at once, before anything is measured.
+    """
+    unknown = set(only) - set(groups)
+    if unknown:
+        raise SettingsError(f"no {benchmark} group {sorted(unknown)}; allowed: {', '.join(groups)}.")
+    return _said(only or tuple(groups), progress)
+
+
+def _said(names: Sequence[str], progress: Progress) -> Iterator[str]:
+    for name in names:
+        if progress:
+            progress(f"group {name}")
+        yield name
 
 
 def commit() -> str:

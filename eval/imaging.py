@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from encoders.errors import SettingsError
-from eval.benchmark import BenchmarkResult, Progress, Row
+from eval.benchmark import SHARED_DATA, BenchmarkResult, Progress, Row, chosen_groups
 from eval.imaging_explain import explanation_rows
 from eval.imaging_reading import reading_rows
 from eval.imaging_reliance import reliance_rows
 from eval.radiogenomics import radiogenomics_rows
-from eval.smoke import SHARED_DATA
 
 HELD_OUT_SEED = 80_000
 """First seed of the held-out patients."""
@@ -43,12 +41,7 @@ def run_imaging(
     ------
     SettingsError: ``only`` names a group that does not exist.
     """
-    unknown = set(only) - set(GROUPS)
-    if unknown:
-        raise SettingsError(f"no imaging group {sorted(unknown)}; allowed: {', '.join(GROUPS)}.")
     rows: list[Row] = []
-    for name in only or tuple(GROUPS):
-        if progress:
-            progress(f"group {name}")
+    for name in chosen_groups("imaging", GROUPS, only, progress):
         rows += GROUPS[name](seed, shared or SHARED_DATA, progress)
     return BenchmarkResult("imaging", tuple(rows), seed)

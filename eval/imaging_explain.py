@@ -13,16 +13,16 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
-from encoders.explain.explain import image_targets
-from encoders.explain.grad_cam import grad_cam, paste_into_series
+from encoders.explain.explain import image_targets, in_series
+from encoders.explain.grad_cam import grad_cam
+from encoders.explain.maps import peak_inside
 from encoders.explain.sanity import randomised_copy
 from encoders.inputs import make_batch, read_inputs
+from encoders.lesion_choice import lesion_mask
 from encoders.models import Models, load_models
-from encoders.patient import ImagingModality, Patient
-from encoders.radiology import lesion_segment
+from encoders.patient import Patient
 from encoders.synthetic.cohort import sample_case
 from eval.benchmark import Better, Progress, Row
 from eval.intervals import wilson
@@ -72,17 +72,9 @@ def peaks_of(patient: Patient, models: Models, *, seed: int) -> Iterator[Peak]:
     with torch.no_grad():
         tokens = models.model.encode(batch)
     targets = image_targets(inputs, batch, tokens, models)
-    series_of = {s.series_uid: s for s in patient.imaging}
     own = models.model.image
     for randomised, encoder in ((False, own), (True, randomised_copy(own, seed=seed))):
         for task, target in targets.items():
-            maps = grad_cam(encoder, batch.crops, batch.kind, target).numpy()
-            for crop, cam in zip(inputs.crops, maps, strict=True):
-                series = series_of[crop.series_uid]
-                segment = lesion_segment(series)
-                if segment is None or (task != "survival" and series.modality is ImagingModality.PT):
-                    continue
-                placed = paste_into_series(cam, crop, series.affine_lps, series.volume.shape)
-                peak = np.unravel_index(int(placed.argmax()), placed.shape)
-                inside = bool(placed.max() > 0 and segment.mask[peak])
-                yield Peak(task.partition(":")[0], randomised, inside)
+            maps = grad_cam(encoder, batch.crops, batch.kind, target)
+            for _, series, values in in_series(patient, inputs, task, maps):
+                yield Peak(task.partition(":")[0], randomised, peak_inside(values, lesion_mask(series)))

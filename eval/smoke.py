@@ -13,8 +13,7 @@ from pathlib import Path
 
 from assistant.llm.chat_model import ChatModel
 from assistant.llm.resolve import load_llm
-from encoders.errors import SettingsError
-from eval.benchmark import BenchmarkResult, Progress, Row
+from eval.benchmark import SHARED_DATA, BenchmarkResult, Progress, Row, chosen_groups
 from eval.smoke_fusion import fusion_rows
 from eval.smoke_page import page_rows
 from eval.smoke_real import real_rows
@@ -23,9 +22,6 @@ from eval.smoke_soft_tokens import soft_token_rows
 
 HELD_OUT_SEED = 70_000
 """First seed of the held-out patients."""
-
-SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "open"
-"""Where developers keep the real files; absent on a user's machine, and then said so."""
 
 
 @dataclass(frozen=True)
@@ -69,16 +65,12 @@ def run_smoke(
     ------
     SettingsError: ``only`` names a group that does not exist.
     """
-    unknown = set(only) - set(GROUPS)
-    if unknown:
-        raise SettingsError(f"no smoke group {sorted(unknown)}; allowed: {', '.join(GROUPS)}.")
+    names = chosen_groups("smoke", GROUPS, only, progress)
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="radomica-smoke-") as scratch:
         run = SmokeRun(
             load_llm(llm_spec), llm_spec, HELD_OUT_SEED + seed, Path(scratch), out, shared or SHARED_DATA, progress
         )
-        for name in only or tuple(GROUPS):
-            if progress:
-                progress(f"group {name}")
+        for name in names:
             rows += GROUPS[name](run)
     return BenchmarkResult("smoke", tuple(rows), seed)

@@ -5,10 +5,12 @@ What this module does not know: words of the report, which explanation is worth 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from encoders.explain.grad_cam import Target, grad_cam, paste_into_series
@@ -19,7 +21,7 @@ from encoders.inputs import CANCER_CODES, POOLED, Batch, PatientInputs
 from encoders.labels import task_words
 from encoders.models import Models
 from encoders.pathways import PANEL
-from encoders.patient import ImagingModality, Patient
+from encoders.patient import ImagingModality, ImagingSeries, Patient
 from encoders.prediction import Attribution
 
 
@@ -87,23 +89,30 @@ def image_targets(inputs: PatientInputs, batch: Batch, tokens: Tokens, models: M
     return targets
 
 
+def in_series(
+    patient: Patient, inputs: PatientInputs, task: str, maps: Tensor
+) -> Iterator[tuple[int, ImagingSeries, NDArray[np.float32]]]:
+    """(place among the crops, series, map (Z, Y, X) in its grid) of crop maps (N, 32, 32, 32).
+
+    PET is left out for molecular labels, which are read from CT and MR alone.
+    """
+    series_of = {s.series_uid: s for s in patient.imaging}
+    for i, (crop, cam) in enumerate(zip(inputs.crops, maps.numpy(), strict=True)):
+        series = series_of[crop.series_uid]
+        if task == "survival" or series.modality is not ImagingModality.PT:
+            yield i, series, paste_into_series(cam, crop, series.affine_lps, series.volume.shape)
+
+
 def explain_images(
     patient: Patient, inputs: PatientInputs, batch: Batch, models: Models, *, task: str, target: Target
 ) -> list[Attribution]:
-    """Grad-CAM of one target for each series, in the series' own grid, with both sanity tests.
-
-    PET is left out for molecular labels.
-    """
+    """Grad-CAM of one target for each series, in the series' own grid, with both sanity tests."""
     encoder = models.model.image
     cam = grad_cam(encoder, batch.crops, batch.kind, target)
     random = weight_randomisation(encoder, batch.crops, batch.kind, target, cam)
     deleted = deletion_curve(encoder, batch.crops, batch.kind, target, cam)
-    series_of = {s.series_uid: s for s in patient.imaging}
     out = []
-    for i, crop in enumerate(inputs.crops):
-        series = series_of[crop.series_uid]
-        if task != "survival" and series.modality is ImagingModality.PT:
-            continue
+    for i, series, values in in_series(patient, inputs, task, cam):
         out.append(
             Attribution(
                 task=task,
@@ -111,7 +120,7 @@ def explain_images(
                 baseline="none (relative map: 1 = the voxel that most raises the "
                 + ("risk score)" if task == "survival" else "predicted label's logit)"),
                 values={},
-                map=paste_into_series(cam[i].numpy(), crop, series.affine_lps, series.volume.shape),
+                map=values,
                 series_uid=series.series_uid,
                 sanity={"weight_randomisation": random[i], "deletion_curve": deleted[i]},
             )

@@ -22,10 +22,10 @@ from pydicom.sr.codedict import codes
 from encoders.atomic_write import write_atomically
 from encoders.errors import ContractError
 from encoders.patient import ImagingSeries
+from encoders.read.nifti import RAS_TO_LPS
 
 HOT = 0.5
 """A voxel belongs to the exported segment from this share of the map's maximum."""
-_LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 def _checked(values: NDArray[np.float32], series: ImagingSeries) -> NDArray[np.float32]:
@@ -44,7 +44,7 @@ def write_nifti(values: NDArray[np.float32], series: ImagingSeries, path: Path) 
     ContractError: the map is not on the grid of ``series``.
     """
     data = np.ascontiguousarray(_checked(values, series).transpose(2, 1, 0), dtype=np.float32)  # (X, Y, Z)
-    image = nibabel.Nifti1Image(data, _LPS_TO_RAS @ series.affine_lps)
+    image = nibabel.Nifti1Image(data, RAS_TO_LPS @ series.affine_lps)  # its own inverse
     image.header.set_xyzt_units("mm")
     packed = io.BytesIO()
     with gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as stream:

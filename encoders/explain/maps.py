@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from encoders.errors import SettingsError
-from encoders.explain.explain import image_targets
-from encoders.explain.grad_cam import CamWeights, Target, grad_cam, paste_into_series
+from encoders.explain.explain import image_targets, in_series
+from encoders.explain.grad_cam import CamWeights, Target, grad_cam
 from encoders.explain.occlusion import image_gradients, occlusion_map
 from encoders.explain.sanity import deletion_curve
 from encoders.inputs import make_batch, read_inputs
+from encoders.lesion_choice import lesion_mask
 from encoders.models import Models, load_models
-from encoders.patient import ImagingModality, ImagingSeries, Patient
-from encoders.radiology import ImageEncoder, lesion_segment
+from encoders.patient import ImagingSeries, Patient
+from encoders.radiology import ImageEncoder
 
 Method = Callable[[ImageEncoder, Tensor, Tensor, Target], Tensor]
 
@@ -76,24 +77,24 @@ def heat_maps(patient: Patient, *, method: str = "layercam", models: Models | No
     batch = make_batch([inputs], models.scale)
     with torch.no_grad():
         tokens = models.model.encode(batch)
-    series_of = {s.series_uid: s for s in patient.imaging}
     encoder, found = models.model.image, []
     for task, target in image_targets(inputs, batch, tokens, models).items():
         maps = METHODS[method](encoder, batch.crops, batch.kind, target)
         deleted = deletion_curve(encoder, batch.crops, batch.kind, target, maps)
-        for crop, cam, deletion in zip(inputs.crops, maps.numpy(), deleted, strict=True):
-            series = series_of[crop.series_uid]
-            if task != "survival" and series.modality is ImagingModality.PT:
-                continue  # molecular labels are read from CT and MR alone
-            values = paste_into_series(cam, crop, series.affine_lps, series.volume.shape)
+        for i, series, values in in_series(patient, inputs, task, maps):
             inside, at_peak = _overlap(values, series)
-            found.append(HeatMap(task, method, series, values, inside, at_peak, deletion))
+            found.append(HeatMap(task, method, series, values, inside, at_peak, deleted[i]))
     return tuple(found)
 
 
 def _overlap(values: NDArray[np.float32], series: ImagingSeries) -> tuple[float, bool]:
-    segment, total = lesion_segment(series), float(values.sum(dtype=np.float64))
-    if segment is None or total == 0:
+    """(share of the map's total inside the lesions, whether its maximum lies there)."""
+    mask, total = lesion_mask(series), float(values.sum(dtype=np.float64))
+    if total == 0:
         return 0.0, False
-    peak = np.unravel_index(int(values.argmax()), values.shape)
-    return float(values[segment.mask].sum(dtype=np.float64)) / total, bool(segment.mask[peak])
+    return float(values[mask].sum(dtype=np.float64)) / total, peak_inside(values, mask)
+
+
+def peak_inside(values: NDArray[np.float32], mask: NDArray[np.bool_]) -> bool:
+    """Whether the largest value of a map lies in ``mask``; False for a map that is 0 everywhere."""
+    return bool(values.max() > 0 and mask[np.unravel_index(int(values.argmax()), values.shape)])

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from encoders.errors import InputError
 from encoders.read.dicom_pixels import broken, read_quietly
 from encoders.read.dicom_tags import BROKEN, items, texts
 
@@ -25,8 +24,6 @@ def absent_files(path: Path, name: str) -> tuple[str, ...]:
     """
     try:
         directory = read_quietly(path, header_only=True)
-    except InputError:
-        raise
     except BROKEN as error:
         raise broken(name, error) from error
     listed = {parts for r in items(directory, "DirectoryRecordSequence") if (parts := texts(r, "ReferencedFileID"))}
