@@ -5,6 +5,7 @@ Not known here: how anything is trained. Imports that take seconds stand inside 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -26,17 +27,21 @@ def train_fusion(
     n: Annotated[int, typer.Option("--n", min=20, help="Training patients.")] = 3000,
     seed: SeedOption = 0,
     cohort: Annotated[Path | None, typer.Option(help="A written cohort to train on, instead of sampling.")] = None,
+    image: Annotated[str, typer.Option(help="Image encoder: cnn3d or vit3d.")] = "cnn3d",
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of the image encoder.")] = None,
     device: DeviceOption = None,
 ) -> None:
     """Train the encoders and the fusion model on the synthetic cohort."""
     with progress_line("preparing the training") as progress:
         from encoders.compute import training_device  # noqa: PLC0415
-        from encoders.registry import entry  # noqa: PLC0415
+        from encoders.registry import FUSION_OF, entry  # noqa: PLC0415
         from encoders.train import train_fusion as train  # noqa: PLC0415
-        from encoders.train_stages import TrainConfig  # noqa: PLC0415
+        from encoders.train_stages import image_recipe  # noqa: PLC0415
 
-        config = TrainConfig(device=training_device(device))
-        target = out or entry("fusion").folder
+        config = image_recipe(image, device=training_device(device))
+        if epochs is not None:
+            config = replace(config, image_epochs=epochs)
+        target = out or entry(FUSION_OF[image]).folder
         metrics = train(n=n, seed=seed, out=target, cohort=cohort, config=config, progress=progress)
     print_json(metrics)
 

@@ -14,11 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from encoders.clinical import ClinicalEncoder
-from encoders.errors import ContractError
+from encoders.errors import ContractError, SettingsError
 from encoders.inputs import CANCER_CODES, MODALITIES, Batch
 from encoders.omics import AlterationsEncoder, ExpressionEncoder
 from encoders.radiology import SERIES_KINDS, ImageEncoder
 from encoders.survival import SurvivalHead
+from encoders.vit import ViTEncoder
 from encoders.vocabulary import APPEARANCE, EXPRESSION_PROFILES, MOLECULAR_LABELS
 
 IMAGE_TASKS: tuple[str, ...] = (
@@ -30,11 +31,19 @@ EXPRESSION_TASKS: tuple[str, ...] = tuple(f"expression:{name}" for name in EXPRE
 """Binary tasks read from gene expression alone."""
 
 
+IMAGE_ENCODERS: tuple[str, ...] = ("cnn3d", "vit3d")
+"""Image encoders a fusion model can be trained with: the 3D ResNet (radiology.py), the 3D ViT (vit.py)."""
+
+
 @dataclass(frozen=True)
 class FusionConfig:
-    """Architecture of the fusion model; saved in the model card."""
+    """Architecture of the fusion model; saved in the model card.
+
+    image_encoder : one of ``IMAGE_ENCODERS``; planes and local_contrast are the CNN's alone
+    """
 
     width: int = 128
+    image_encoder: str = "cnn3d"
     planes: tuple[int, ...] = (16, 32, 64, 128)
     local_contrast: bool = True
     pathway_channels: int = 4
@@ -119,6 +128,14 @@ class ImageHeads(nn.Module):
         return (weight * self.linear(imaging)).sum(1)
 
 
+def _image_encoder(config: FusionConfig) -> ImageEncoder | ViTEncoder:
+    if config.image_encoder not in IMAGE_ENCODERS:
+        raise SettingsError(f"image encoder {config.image_encoder!r}; allowed: {', '.join(IMAGE_ENCODERS)}.")
+    if config.image_encoder == "vit3d":
+        return ViTEncoder(config.width)
+    return ImageEncoder(config.width, config.planes, local_contrast=config.local_contrast)
+
+
 class FusionModel(nn.Module):
     """Encoders, fusion and heads in one module; ``encode`` first, then the heads on its tokens."""
 
@@ -126,7 +143,7 @@ class FusionModel(nn.Module):
         super().__init__()
         self.config = config
         width = config.width
-        self.image = ImageEncoder(width, config.planes, local_contrast=config.local_contrast)
+        self.image = _image_encoder(config)
         self.expression = ExpressionEncoder(width, config.pathway_channels)
         self.alterations = AlterationsEncoder(width)
         self.clinical = ClinicalEncoder(width)

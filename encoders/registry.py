@@ -40,8 +40,16 @@ REGISTRY: Mapping[str, ModelEntry] = build_registry(
         folder=Path(__file__).parent / "weights" / "fusion",
         purpose="survival, cancer type, lesion appearance, molecular labels from the image, expression profiles",
         trained_on="synthetic patients (encoders/synthetic)",
-    )
+    ),
+    ModelEntry(
+        name="fusion-vit3d",
+        folder=Path(__file__).parent / "weights" / "fusion_vit3d",
+        purpose="the same tasks with a 3D vision transformer as image encoder; for comparison and attention rollout",
+        trained_on="synthetic patients (encoders/synthetic)",
+    ),
 )
+FUSION_OF: Mapping[str, str] = MappingProxyType({"cnn3d": "fusion", "vit3d": "fusion-vit3d"})
+"""Image encoder -> the shipped fusion model that was trained with it."""
 
 
 def entry(name: str) -> ModelEntry:

@@ -42,7 +42,8 @@ from encoders.training_cohort import TrainingCohort, fit_scale, read_cohort, sam
 
 Progress = Callable[[str], None] | None
 MIN_PATIENTS = 80
-MODEL_ID = "radomica-fusion-synthetic-v1"
+MODEL_ID = {"cnn3d": "radomica-fusion-synthetic-v1", "vit3d": "radomica-fusion-vit3d-synthetic-v1"}
+"""Image encoder -> id on the model card."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def fit(
 ) -> tuple[Trained, Prepared]:
     """Train on three cohorts already in memory; also returns the calibration cohort prepared (the reference cohort)."""
     torch.manual_seed(seed)
-    model = FusionModel(FusionConfig())
+    model = FusionModel(FusionConfig(image_encoder=config.image_encoder))
     scale = fit_scale(train_cohort)
     train_image_encoder(model, train_cohort, scale, config=config, seed=seed, progress=progress)
     train = prepare(model, train_cohort, scale, views=config.views, device=config.device)
@@ -125,7 +126,7 @@ def _card(
     trained: Trained, *, config: TrainConfig, seed: int, n: int, sources: list[str], seconds: float
 ) -> dict[str, Any]:
     return {
-        "id": MODEL_ID,
+        "id": MODEL_ID[config.image_encoder],
         "architecture": {
             **asdict(trained.model.config),
             "parameters": sum(p.numel() for p in trained.model.parameters()),
@@ -147,7 +148,8 @@ def _card(
         "training": {
             **asdict(config),
             "seed": seed,
-            "command": f"radomica train fusion --n {n} --seed {seed} --out DIR",
+            "command": f"radomica train fusion --image {config.image_encoder} --epochs {config.image_epochs} --n {n} "
+            f"--seed {seed} --out DIR",
             "data": sources,
             "seconds": round(seconds),
         },

@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from encoders.fusion import FusionModel, Tokens, place, place_kind
+from encoders.errors import SettingsError
+from encoders.fusion import IMAGE_ENCODERS, FusionModel, Tokens, place, place_kind
 from encoders.inputs import MODALITIES, POOLED, Batch, PatientInputs, make_batch
 from encoders.labels import Targets, make_targets, masked_bce
 from encoders.omics import ExpressionScale
@@ -32,6 +33,7 @@ _MR_KINDS = [i for i, name in enumerate(SERIES_KINDS) if name.startswith("MR")]
 class TrainConfig:
     """Training recipe; saved in the model card.
 
+    image_encoder : one of ``fusion.IMAGE_ENCODERS``
     device : where the image encoder runs; everything after it is light and stays on the CPU
     """
 
@@ -46,6 +48,20 @@ class TrainConfig:
     gene_dropout: float = 0.1
     views: int = 4
     device: str = "cpu"
+    image_encoder: str = "cnn3d"
+
+
+def image_recipe(image_encoder: str, *, device: str = "cpu") -> TrainConfig:
+    """The recipe an image encoder is trained by; the transformer takes a smaller step than the CNN.
+
+    Raises
+    ------
+    SettingsError: no image encoder of that name.
+    """
+    if image_encoder not in IMAGE_ENCODERS:
+        raise SettingsError(f"image encoder {image_encoder!r}; allowed: {', '.join(IMAGE_ENCODERS)}.")
+    rate = {"vit3d": 1e-3}.get(image_encoder, TrainConfig.image_lr)
+    return TrainConfig(image_encoder=image_encoder, image_lr=rate, device=device)
 
 
 def _augment(batch: Batch, generator: torch.Generator) -> Batch:
