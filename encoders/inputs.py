@@ -20,8 +20,9 @@ from encoders import oncotree
 from encoders.clinical import CLINICAL_FEATURES, read_clinical
 from encoders.omics import ALTERATION_FEATURES, ExpressionInput, ExpressionScale, read_alterations, read_expression
 from encoders.pathways import PANEL
-from encoders.patient import Patient
+from encoders.patient import Patient, SeriesVerdict
 from encoders.radiology import CROP_VOXELS, LesionCrop, crop_series, to_crop_tensor
+from encoders.series_choice import SeriesChoice
 from encoders.vocabulary import CANCERS
 
 MODALITIES: tuple[str, ...] = ("imaging", "expression", "alterations", "clinical")
@@ -51,7 +52,7 @@ class PatientInputs:
     """What the networks read of one patient; absent = empty or None, with a line in ``reasons``.
 
     cancer : index into ``CANCER_CODES``, or ``POOLED``; cancer_reason says why it is pooled
-    series_skipped : series UID -> why that series was not encoded
+    series_choices : which series were encoded, and why the others were not; in the patient's order
     """
 
     crops: tuple[LesionCrop, ...]
@@ -61,7 +62,7 @@ class PatientInputs:
     cancer: int
     cancer_reason: str | None = None
     reasons: Mapping[str, str] = field(default_factory=dict)
-    series_skipped: Mapping[str, str] = field(default_factory=dict)
+    series_choices: tuple[SeriesChoice, ...] = ()
 
     @property
     def present(self) -> tuple[bool, bool, bool, bool]:
@@ -76,13 +77,13 @@ class PatientInputs:
 
 def read_inputs(patient: Patient) -> PatientInputs:
     """Cut, map and vectorise everything of ``patient`` that can be encoded."""
-    crops, skipped = crop_series(patient)
+    crops, choices = crop_series(patient)
     expression = read_expression(patient.expression)
     alterations = read_alterations(patient)
     clinical = read_clinical(patient)
     reasons: dict[str, str] = {}
     if not crops:
-        reasons["imaging"] = "no lesion segment" if patient.imaging else patient.missing.get("imaging", "no imaging")
+        reasons["imaging"] = _no_crop(patient)
     for name, read in (("expression", expression), ("alterations", alterations), ("clinical", clinical)):
         if isinstance(read, str):
             reasons[name] = patient.missing.get(name, read) if read.startswith("no ") else read
@@ -95,8 +96,21 @@ def read_inputs(patient: Patient) -> PatientInputs:
         cancer=index,
         cancer_reason=why,
         reasons=reasons,
-        series_skipped=skipped,
+        series_choices=choices,
     )
+
+
+def _no_crop(patient: Patient) -> str:
+    """Why no series can be encoded."""
+    if not patient.imaging:
+        return patient.missing.get("imaging", "no imaging")
+    refused = [s for s in patient.imaging if s.validity.verdict is SeriesVerdict.REFUSED]
+    if not refused:
+        return "no lesion segment"
+    told = f"{refused[0].role or refused[0].modality.value}: {refused[0].validity.reasons[0]}"
+    if len(refused) == len(patient.imaging):
+        return f"every image series was refused ({told})"
+    return f"no lesion segment in a series that can be read; {len(refused)} refused ({told})"
 
 
 @dataclass(frozen=True)

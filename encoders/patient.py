@@ -82,6 +82,43 @@ class Segment:
     kind: str | None = None
 
 
+class SeriesVerdict(StrEnum):
+    """May the networks read a series? doubtful: read, and the report says why not to trust it; refused: not read."""
+
+    OK = "ok"
+    DOUBTFUL = "doubtful"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class Validity:
+    """A verdict on a series and its reasons (one clause each; () when ok)."""
+
+    verdict: SeriesVerdict = SeriesVerdict.OK
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SeriesHeader:
+    """What a series' files say in words of how it was made; "" or () where they do not say.
+
+    image_type : DICOM (0008,0008), upper case
+    anatomic_regions : meanings of Anatomic Region Sequence (0008,2218)
+    contrast_agent : (0018,0010); None when the file format has no place for it, so that nothing follows from silence
+    phantom : the files call what was scanned a phantom
+    """
+
+    study_uid: str = ""
+    description: str = ""
+    protocol: str = ""
+    study_description: str = ""
+    image_type: tuple[str, ...] = ()
+    anatomic_regions: tuple[str, ...] = ()
+    kernel: str = ""
+    contrast_agent: str | None = None
+    phantom: bool = False
+
+
 @dataclass(frozen=True)
 class ImagingSeries:
     """One image volume.
@@ -92,6 +129,7 @@ class ImagingSeries:
     sop_instance_uids : one per slice, in the order of axis Z (empty for NIfTI); a filled-in slice has the one below's
     role : what the series shows, e.g. "CT chest", "FDG-PET", "T1 post-contrast", "FLAIR"
     frame_of_reference_uid : series that share it share the LPS coordinates; None when the file does not tell
+    validity : the verdict given when its files were read (encoders/read/validity.py); ok for a series made in memory
     """
 
     modality: ImagingModality
@@ -108,6 +146,8 @@ class ImagingSeries:
     segments: tuple[Segment, ...] = ()
     warnings: tuple[str, ...] = ()
     frame_of_reference_uid: str | None = None
+    header: SeriesHeader = field(default_factory=SeriesHeader)
+    validity: Validity = field(default_factory=Validity)
 
     def __post_init__(self) -> None:
         if self.volume.ndim != 3:

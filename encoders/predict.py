@@ -9,6 +9,7 @@ reason. What this module does not know: the outcome of the patient (never read),
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -98,7 +99,9 @@ def predict(patient: Patient, *, models: Models | None = None, explain: bool = T
     if not any(inputs.present):
         reason = "no modality could be encoded: " + "; ".join(inputs.reasons.values())
         missing = {task: reason for task in ("survival", "cancer_type", *EXPRESSION_TASKS)}
-        return PatientPrediction(None, (), (), measurements, missing | _series_reasons(patient, inputs), versions)
+        return PatientPrediction(
+            None, (), (), measurements, missing | _series_reasons(patient, inputs), versions, inputs.series_choices
+        )
     batch = make_batch([inputs], models.scale)
     with torch.no_grad():
         tokens = models.model.encode(batch)
@@ -112,13 +115,20 @@ def predict(patient: Patient, *, models: Models | None = None, explain: bool = T
         measurements=measurements,
         not_predicted=not_predicted | _series_reasons(patient, inputs),
         versions=versions,
+        series_choices=inputs.series_choices,
     )
 
 
 def _series_reasons(patient: Patient, inputs: PatientInputs) -> dict[str, str]:
-    """ "series:FLAIR" -> why it was not encoded."""
-    role = {s.series_uid: s.role or s.modality.value for s in patient.imaging}
-    return {f"series:{role[uid]}": reason for uid, reason in inputs.series_skipped.items()}
+    """ "series:FLAIR" -> why it was not encoded; series of one name are told apart by a number."""
+    found: dict[str, str] = {}
+    for series, choice in zip(patient.imaging, inputs.series_choices, strict=True):
+        if choice.chosen:
+            continue
+        name = f"series:{series.role or series.modality.value}"
+        number = next(n for n in itertools.count(1) if (name if n == 1 else f"{name} #{n}") not in found)
+        found[name if number == 1 else f"{name} #{number}"] = choice.reason
+    return found
 
 
 def _embeddings(run: _Run) -> Embeddings:

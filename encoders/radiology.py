@@ -9,7 +9,6 @@ What this module does not know or check: whether the segment is the tumour, who 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,8 +19,10 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from torch import Tensor, nn
 
 from encoders.errors import ContractError
-from encoders.lesion_choice import lesions, why_no_lesion
+from encoders.lesion_choice import lesions
 from encoders.patient import ImagingModality, ImagingSeries, Patient, Segment
+from encoders.series_choice import SeriesChoice, choose_series
+from encoders.series_kind import SERIES_KINDS, series_kind
 
 CROP_VOXELS = 32
 """Side of the crop, in voxels."""
@@ -36,23 +37,6 @@ MR_LIMIT = 3.5
 LOCAL_CONTRAST = (5, 4.0)
 """Second and third input channel of the network: crop minus its mean over this many voxels cubed, and the standard
 deviation over as many, both times this gain. The third makes texture, whose sign is random, a plain brightness."""
-
-SERIES_KINDS: tuple[str, ...] = ("CT", "PT", "MR contrast", "MR FLAIR", "MR other")
-"""What a series shows, as far as the encoder tells series apart; its index is the role embedding's row."""
-
-_CONTRAST_WORDS = ("post", "contrast", "dce", "gad", "+c", "t1c", "t1ce")
-
-
-def series_kind(series: ImagingSeries) -> int:
-    """Index into ``SERIES_KINDS`` from the modality and, for MR, the words of ``role``."""
-    if series.modality is not ImagingModality.MR:
-        return SERIES_KINDS.index(series.modality.value)
-    role = series.role.lower()
-    if "flair" in role:
-        return SERIES_KINDS.index("MR FLAIR")
-    if any(word in role for word in _CONTRAST_WORDS):
-        return SERIES_KINDS.index("MR contrast")
-    return SERIES_KINDS.index("MR other")
 
 
 def lesion_segment(series: ImagingSeries) -> Segment | None:
@@ -143,17 +127,12 @@ def _sample(series: ImagingSeries, index: NDArray[np.float64]) -> NDArray[np.flo
     return map_coordinates(part, local, order=1, mode="constant", cval=outside, output=np.float32)
 
 
-def crop_series(patient: Patient) -> tuple[tuple[LesionCrop, ...], Mapping[str, str]]:
-    """Crops of every series with a segment, and series UID -> reason for the others."""
-    crops: list[LesionCrop] = []
-    skipped: dict[str, str] = {}
-    for series in patient.imaging:
-        crop = crop_lesion(series)
-        if crop is None:
-            skipped[series.series_uid] = why_no_lesion(series)
-        else:
-            crops.append(crop)
-    return tuple(crops), skipped
+def crop_series(patient: Patient) -> tuple[tuple[LesionCrop, ...], tuple[SeriesChoice, ...]]:
+    """Crops of the chosen series, and the choice for every series with its reason (encoders/series_choice.py)."""
+    choices = choose_series(patient.imaging)
+    pairs = zip(patient.imaging, choices, strict=True)
+    crops = (crop_lesion(series) for series, choice in pairs if choice.chosen)
+    return tuple(crop for crop in crops if crop is not None), choices
 
 
 def blank_images(patient: Patient) -> Patient:
@@ -165,6 +144,22 @@ def blank_images(patient: Patient) -> Patient:
         patient,
         imaging=tuple(replace(s, volume=np.full_like(s.volume, background_value(s))) for s in patient.imaging),
     )
+
+
+def check_crops(crops: Tensor) -> None:
+    """ContractError unless crops are (N, 1, 32, 32, 32)."""
+    if crops.ndim != 5 or tuple(crops.shape[1:]) != (1, CROP_VOXELS, CROP_VOXELS, CROP_VOXELS):
+        raise ContractError(f"crops have shape {tuple(crops.shape)}; the rule is (N, 1, 32, 32, 32).")
+
+
+def contrast_channels(crops: Tensor) -> Tensor:
+    """Crops (N, 1, ...) -> (N, 3, ...): the crop, its local contrast and its local spread (``LOCAL_CONTRAST``)."""
+    size, gain = LOCAL_CONTRAST
+    mean = torch.nn.functional.avg_pool3d(crops, size, stride=1, padding=size // 2, count_include_pad=False)
+    detail = crops - mean
+    power = torch.nn.functional.avg_pool3d(detail.square(), size, stride=1, padding=size // 2, count_include_pad=False)
+    spread = torch.sqrt(power + 1e-6)  # the root's slope at 0 is infinite; blank crops must keep a gradient
+    return torch.cat([crops, detail * gain, spread * gain], 1).contiguous(memory_format=torch.channels_last_3d)
 
 
 class ImageEncoder(nn.Module):
@@ -199,18 +194,10 @@ class ImageEncoder(nn.Module):
 
     def stem(self, crops: Tensor) -> Tensor:
         """Crops (N, 1, 32, 32, 32) -> activations of the second stage (N, C, 8, 8, 8): the map Grad-CAM reads."""
-        if crops.ndim != 5 or tuple(crops.shape[1:]) != (1, CROP_VOXELS, CROP_VOXELS, CROP_VOXELS):
-            raise ContractError(f"crops have shape {tuple(crops.shape)}; the rule is (N, 1, 32, 32, 32).")
+        check_crops(crops)
         net = self.backbone
         if self.local_contrast:
-            size, gain = LOCAL_CONTRAST
-            mean = torch.nn.functional.avg_pool3d(crops, size, stride=1, padding=size // 2, count_include_pad=False)
-            detail = crops - mean
-            power = torch.nn.functional.avg_pool3d(
-                detail.square(), size, stride=1, padding=size // 2, count_include_pad=False
-            )
-            spread = torch.sqrt(power + 1e-6)  # the root's slope at 0 is infinite; blank crops must keep a gradient
-            crops = torch.cat([crops, detail * gain, spread * gain], 1).contiguous(memory_format=torch.channels_last_3d)
+            crops = contrast_channels(crops)
         return net.layer2(net.layer1(net.act(net.bn1(net.conv1(crops)))))
 
     def trunk(self, activations: Tensor, kind: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ which features say something about a disease.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from encoders.radiomics.region import check_region, crop, discretise, level_grid
 from encoders.radiomics.settings import SETTINGS_BY_UNIT, VERSION, RadiomicsCard, RadiomicsSettings
 from encoders.radiomics.sizes import dependences, run_lengths, zone_sizes
 from encoders.radiomics.tone_difference import tone_differences
+from encoders.right_angles import with_right_angles
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,11 @@ def radiomics(
 def encode_radiomics(
     series: ImagingSeries, segment: Segment, settings: RadiomicsSettings | None = None
 ) -> RadiomicsVector:
-    """Radiomics of one segment of a series; the settings default to those of the series' unit."""
+    """Radiomics of one segment of a series; the settings default to those of the series' unit.
+
+    Features take the axes to be perpendicular, so a tilted stack is resampled first (encoders/right_angles.py).
+    """
     settings = settings or SETTINGS_BY_UNIT[series.unit]
+    upright = with_right_angles(replace(series, segments=(segment,)))
+    series, segment = upright, upright.segments[0]
     return radiomics(series.volume, segment.mask.astype(bool), series.spacing_mm, settings)

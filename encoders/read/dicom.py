@@ -2,10 +2,11 @@
 
 Axes: volume (Z, Y, X) = (slice, row, column); affine maps (column, row, slice) indices to LPS millimetres.
 Read: CT, MR and PT, classic one-frame files (any order, several series) and enhanced multi-frame files.
-Set apart with a reason: localizers, colour, other modalities, SR, files without pixels or geometry.
+Set apart with a reason: localizers, screenshots, dose reports, colour, other modalities, SR, files without pixels or
+geometry, and of several volumes in one series (time points, b-values) all but one. A tilted gantry keeps the exact
+sheared affine; encoders/right_angles.py resamples for those who need right angles.
 
-What this module does not know: which series matters, registration between series, gantry-tilt resampling
-(the affine is sheared and a warning says so), diffusion and perfusion time points beyond the first.
+What this module does not know: which series matters (encoders/series_choice.py), registration between series.
 """
 
 from __future__ import annotations
@@ -25,12 +26,15 @@ from pydicom import Dataset
 from pydicom.uid import UID
 
 from encoders.patient import ImagingModality, ImagingSeries, IntensityUnit, SourceLocator
+from encoders.read.attach import referred_images
 from encoders.read.dicom_frame import DicomFile, Frame, classic_frame, enhanced_frames
 from encoders.read.dicom_pixels import NATIVE, broken, has_magic, read_volume
 from encoders.read.dicom_role import series_role
-from encoders.read.dicom_tags import BROKEN, text, texts
+from encoders.read.dicom_tags import BROKEN, text
+from encoders.read.series_header import read_series_header, why_apart
 from encoders.read.slice_order import Stack, order_slices
 from encoders.read.suv import scan_start, suv_factor
+from encoders.read.time_points import ImageReference
 
 SEGMENTATION_CLASS = "1.2.840.10008.5.1.4.1.1.66.4"
 STRUCTURE_SET_CLASS = "1.2.840.10008.5.1.4.1.1.481.3"
@@ -38,7 +42,6 @@ DIRECTORY_CLASS = "1.2.840.10008.1.3.10"
 READ_MODALITIES = tuple(m.value for m in ImagingModality)
 GREY = ("MONOCHROME1", "MONOCHROME2", "")
 
-_LOCALIZER = re.compile(r"\b(locali[sz]er|scout|topogram|scanogram|surview)\b", re.IGNORECASE)
 _PIXEL_TAG = b"\xe0\x7f\x10\x00"
 
 
@@ -114,13 +117,14 @@ def read_imaging(files: Sequence[DicomFile]) -> ImagingReading:
             f"({', '.join(READ_MODALITIES)}, SEG and RTSTRUCT are)"
         )
     series: list[ImagingSeries] = []
+    drawn_on = frozenset[ImageReference]().union(*(referred_images(f) for f in (*segmentations, *structure_sets)))
     for _, members in sorted(groups.items()):
-        for found in _read_group(members):
+        for found in _read_group(members, drawn_on):
             (skipped if isinstance(found, str) else series).append(found)
     return ImagingReading(tuple(series), segmentations, tuple(skipped), structure_sets)
 
 
-def _read_group(members: list[DicomFile]) -> Iterable[ImagingSeries | str]:
+def _read_group(members: list[DicomFile], drawn_on: frozenset[ImageReference]) -> Iterable[ImagingSeries | str]:
     """The series of one SeriesInstanceUID, or reasons for what is set apart."""
     members = sorted(members, key=lambda f: f.name)
     colour = [f for f in members if text(f.header, "PhotometricInterpretation") not in GREY]
@@ -128,24 +132,25 @@ def _read_group(members: list[DicomFile]) -> Iterable[ImagingSeries | str]:
         found = text(colour[0].header, "PhotometricInterpretation")
         yield f"{colour[0].name}: {len(colour)} image(s) in colour ({found}) set apart; grey-scale planes are read"
         members = [f for f in members if f not in colour]
-    localizers = [f for f in members if _is_localizer(f.header)]
-    if localizers:
-        yield f"{localizers[0].name}: {len(localizers)} localizer image(s) set apart"
-        members = [f for f in members if f not in localizers]
+    apart = {f.name: what for f in members if (what := why_apart(f.header))}
+    for what, count in Counter(apart.values()).items():
+        first = next(name for name, found in apart.items() if found == what)
+        yield f"{first}: {count} {what}(s) set apart"
+    members = [f for f in members if f.name not in apart]
     for file in members:
         if file.frames > 1:
             frames = enhanced_frames(file)
             if isinstance(frames, str):
                 yield f"{file.name}: {file.frames} frames {frames}; its geometry is not known"
             else:
-                yield _read_stack(order_slices(frames), ())
+                yield _read_stack(order_slices(frames, drawn_on), ())
     single = [f for f in members if f.frames == 1]
     planes = [_plane(f) for f in single]
     usable = [p for p in planes if isinstance(p, Frame)]
     unusable = [(f.name, p) for f, p in zip(single, planes, strict=True) if isinstance(p, str)]
     if usable:
         told = tuple(f"{len(unusable)} of {len(single)} slices {unusable[0][1]}; set apart" for _ in unusable[:1])
-        yield _read_stack(order_slices(usable), told)
+        yield _read_stack(order_slices(usable, drawn_on), told)
     elif unusable:
         yield f"{unusable[0][0]}: series of {len(unusable)} {unusable[0][1]}; its geometry is not known"
 
@@ -156,10 +161,6 @@ def _plane(file: DicomFile) -> Frame | str:
         return classic_frame(file)
     frames = enhanced_frames(file)
     return frames if isinstance(frames, str) else frames[0]
-
-
-def _is_localizer(header: Dataset) -> bool:
-    return "LOCALIZER" in texts(header, "ImageType") or bool(_LOCALIZER.search(text(header, "SeriesDescription")))
 
 
 def _read_stack(stack: Stack, told: tuple[str, ...]) -> ImagingSeries:
@@ -187,6 +188,7 @@ def _read_stack(stack: Stack, told: tuple[str, ...]) -> ImagingSeries:
         sop_instance_uids=tuple(uids[i] for i in of_slot),
         warnings=tuple(remarks),
         frame_of_reference_uid=text(file.header, "FrameOfReferenceUID") or None,
+        header=read_series_header(file.header),
     )
 
 

@@ -5,7 +5,8 @@ What this module does not know: other slices of the series, pixels.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -22,6 +23,22 @@ SPACING_MM = (1e-3, 100.0)
 """Pixel spacings (and slice thicknesses) outside this range are not a patient image's."""
 FARTHEST_MM = 1e5
 """No scanner reports positions further than this from its origin."""
+
+VOLUME_TAGS = (
+    *("TemporalPositionIdentifier", "DiffusionBValue", "DiffusionGradientOrientation", "EchoNumbers", "EchoTime"),
+    *("TriggerTime", "AcquisitionNumber", "ImageType", "AcquisitionTime"),
+)
+"""Tags of a classic file that may set one volume of a series apart from another, in the order they are tried."""
+FRAME_VOLUME_TAGS = {
+    "TemporalPositionIndex": "FrameContentSequence",
+    "DiffusionBValue": "MRDiffusionSequence",
+    "EffectiveEchoTime": "MREchoSequence",
+    "NominalCardiacTriggerDelayTime": "CardiacSynchronizationSequence",
+    "FrameAcquisitionNumber": "FrameContentSequence",
+    "FrameType": "MRImageFrameTypeSequence",
+    "FrameAcquisitionDateTime": "FrameContentSequence",
+}
+"""The same of one frame of an enhanced file, and the functional group that holds it."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +79,7 @@ class Frame:
     spacing_mm : (y, x); thickness_mm : None when the file does not tell
     slope, intercept : to modality units; rescale_type : None when there is no rescale
     acquired : order of acquisition among planes at one position
+    group : of an enhanced file, functional group sequence -> its item for this frame; None for a classic file
     """
 
     file: DicomFile
@@ -76,10 +94,18 @@ class Frame:
     intercept: float
     rescale_type: str | None
     acquired: tuple[float, ...]
+    group: Callable[[str], Dataset] | None = field(default=None, compare=False)
 
     @property
     def uid(self) -> str:
         return text(self.file.header, "SOPInstanceUID")
+
+    @property
+    def volume_marks(self) -> dict[str, str]:
+        """Tag -> value of what may set this plane's volume apart from others of the series (time_points.py)."""
+        where = self.group or (lambda _: self.file.header)
+        tags = FRAME_VOLUME_TAGS if self.group else dict.fromkeys(VOLUME_TAGS, "")
+        return {tag: found for tag, sequence in tags.items() if (found := text(where(sequence), tag))}
 
     @property
     def normal(self) -> NDArray[np.float64]:
@@ -121,7 +147,7 @@ def enhanced_frames(file: DicomFile) -> list[Frame] | str:
         )
         if isinstance(frame, str):
             return f"with frame {index + 1} {frame}"
-        frames.append(frame)
+        frames.append(replace(frame, group=part))
     return frames
 
 

@@ -45,7 +45,7 @@ from encoders.read.rtstruct import attach_structures
 from encoders.read.segments import attach_segments
 from encoders.read.sniff import FileKind, read_text, sniff
 from encoders.read.table_meta import BETA, LOG2, TableMeta, read_table_meta
-from encoders.read.validity import with_doubts
+from encoders.read.validity import with_verdict
 from encoders.read.variants import read_maf
 from encoders.read.vcf import NO_ANNOTATION, read_vcf
 
@@ -253,7 +253,6 @@ def _read_images(found: _Found) -> None:
     series, unplaced = attach_segments(reading.series, reading.segmentations)
     series, unfilled = attach_structures(series, reading.structure_sets)
     found.series.extend(series)
-    found.series[:] = [with_doubts(s) for s in found.series]
     found.skipped.extend((*reading.skipped, *unplaced, *unfilled))
     if not found.series and reading.skipped:
         found.unread[ModalityName.IMAGING] = reading.skipped[0]
@@ -291,6 +290,7 @@ def _assemble(found: _Found, patient_id: str) -> Patient:
         ModalityName.NOTES: notes,
     }
     missing = {m.value: found.unread.get(m, reason) for m, reason in ABSENT.items() if not present.get(m)}
+    found.series[:] = [with_verdict(s, facts.oncotree_code) for s in found.series]
     for series in found.series:
         found.warnings.extend(f"{series.source.file} ({series.role}): {w}" for w in series.warnings)
     return Patient(

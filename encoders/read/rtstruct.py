@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.path import Path as Outline
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from encoders.patient import ImagingSeries, Segment, SourceLocator
+from encoders.read.attach import attach, referred_images
 from encoders.read.dicom_frame import DicomFile
 from encoders.read.dicom_tags import items, text, value, whole
 
@@ -55,17 +56,7 @@ def attach_structures(
     A set is placed by the series it names, else by the images its contours name, else by its frame of reference when
     exactly one series shares it.
     """
-    placed = list(series)
-    skipped: list[str] = []
-    for file in sorted(files, key=lambda f: f.name):
-        at, reason = _drawn_on(file, placed)
-        if at is None:
-            skipped.append(f"{file.name}: {reason}")
-            continue
-        segments, reasons = _read_regions(file, placed[at])
-        skipped.extend(reasons)
-        placed[at] = replace(placed[at], segments=(*placed[at].segments, *segments))
-    return tuple(placed), tuple(skipped)
+    return attach(series, files, _drawn_on, _read_regions)
 
 
 def _drawn_on(file: DicomFile, series: Sequence[ImagingSeries]) -> tuple[int | None, str]:
@@ -77,12 +68,7 @@ def _drawn_on(file: DicomFile, series: Sequence[ImagingSeries]) -> tuple[int | N
         for study in items(frame, "RTReferencedStudySequence")
         for one in items(study, "RTReferencedSeriesSequence")
     } - {""}
-    images = {
-        text(image, "ReferencedSOPInstanceUID")
-        for region in items(file.header, "ROIContourSequence")
-        for contour in items(region, "ContourSequence")
-        for image in items(contour, "ContourImageSequence")
-    } - {""}
+    images = {uid for uid, _ in referred_images(file)}
     for at, one in enumerate(series):
         if one.series_uid in named:
             return at, ""

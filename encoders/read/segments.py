@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from encoders.patient import ImagingSeries, Segment, SourceLocator
+from encoders.read.attach import attach, referred_images
 from encoders.read.dicom_frame import DicomFile, Frame, enhanced_frames
 from encoders.read.dicom_pixels import broken, read_planes
 from encoders.read.dicom_tags import items, number, text, whole
@@ -38,36 +38,18 @@ def attach_segments(
     ------
     InputError: a SEG that cannot be read.
     """
-    placed = list(series)
-    skipped: list[str] = []
-    for file in sorted(files, key=lambda f: f.name):
-        named, images = _sources(file)
-        at = next((i for i, s in enumerate(placed) if s.series_uid in named), None)
-        if at is None and not named:
-            at = next((i for i, s in enumerate(placed) if images & set(s.sop_instance_uids)), None)
-        if at is None:
-            told = ", ".join(sorted(named)) or "none named"
-            skipped.append(f"{file.name}: segmentation of a series that is not in the folder ({told})")
-            continue
-        segments, reasons = _read_segments(file, placed[at])
-        skipped.extend(reasons)
-        placed[at] = replace(placed[at], segments=(*placed[at].segments, *segments))
-    return tuple(placed), tuple(skipped)
+    return attach(series, files, _made_from, _read_segments)
 
 
-def _sources(file: DicomFile) -> tuple[frozenset[str], frozenset[str]]:
-    """The series and the images a SEG says it was made from."""
-    series = {text(r, "SeriesInstanceUID") for r in items(file.header, "ReferencedSeriesSequence")} - {""}
-    images = {
-        text(source, "ReferencedSOPInstanceUID")
-        for group in (
-            *items(file.header, "SharedFunctionalGroupsSequence"),
-            *items(file.header, "PerFrameFunctionalGroupsSequence"),
-        )
-        for derived in items(group, "DerivationImageSequence")
-        for source in items(derived, "SourceImageSequence")
-    } - {""}
-    return frozenset(series), frozenset(images)
+def _made_from(file: DicomFile, series: Sequence[ImagingSeries]) -> tuple[int | None, str]:
+    """Which of ``series`` a SEG says it was made from: by the series it names, else by its images."""
+    named = {text(r, "SeriesInstanceUID") for r in items(file.header, "ReferencedSeriesSequence")} - {""}
+    at = next((i for i, s in enumerate(series) if s.series_uid in named), None)
+    if at is None and not named:
+        images = {uid for uid, _ in referred_images(file)}
+        at = next((i for i, s in enumerate(series) if images & set(s.sop_instance_uids)), None)
+    told = ", ".join(sorted(named)) or "none named"
+    return at, f"segmentation of a series that is not in the folder ({told})"
 
 
 def _read_segments(file: DicomFile, series: ImagingSeries) -> tuple[list[Segment], list[str]]:

@@ -1,21 +1,23 @@
 """Slices of one series, in any order -> one stack along the slice normal, with what is odd about it.
 
-Rules: slices of another orientation are set apart; the same SOP instance twice counts once; of several slices
-at one position the first acquired stays. A short gap is filled by linear interpolation, so that every slice keeps its
-true place; a long one ends the stack. Uneven steps keep their slices, and the error of place is told in mm.
+Rules: slices of another orientation are set apart; the same SOP instance twice counts once; of several volumes (time
+points, b-values: time_points.py) one is read; of slices that still share a position the first acquired stays. A short
+gap is filled by linear interpolation, so that every slice keeps its true place; a long one ends the stack. Uneven steps
+keep their slices, and the error of place is told in mm.
 
 What this module does not know: pixels and units.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from encoders.read.dicom_frame import Frame
+from encoders.read.time_points import ImageReference, one_volume
 
 SAME_POSITION_MM = 0.01
 """Positions closer than this along the normal are one slice position."""
@@ -47,13 +49,17 @@ class Stack:
     warnings: tuple[str, ...]
 
 
-def order_slices(frames: Sequence[Frame]) -> Stack:
-    """Sort the slices of one series (at least one) by position along their normal."""
+def order_slices(frames: Sequence[Frame], drawn_on: frozenset[ImageReference] = frozenset()) -> Stack:
+    """Sort the slices of one series (at least one) by position along their normal.
+
+    drawn_on : images that segments or contours refer to; of several volumes, theirs is read
+    """
     warnings: list[str] = []
     frames = _one_orientation(_one_of_each(frames, warnings), warnings)
     first = frames[0]
     normal = first.normal / np.linalg.norm(first.normal)
     heights = {id(f): float(np.dot(f.position, normal)) for f in frames}
+    frames = one_volume(frames, _levels(frames, heights), drawn_on, warnings)
     ordered = sorted(frames, key=lambda f: (heights[id(f)], *f.acquired, f.file.name))
     ordered = _one_a_position(ordered, heights, warnings)
     if len(ordered) == 1:
@@ -103,6 +109,17 @@ def _same_plane(a: Frame, b: Frame) -> bool:
     return all(abs(x - y) <= SAME_PLANE for x, y in pairs)
 
 
+def _levels(frames: Sequence[Frame], heights: Mapping[int, float]) -> dict[int, int]:
+    """id(frame) -> number of its position, counted along the normal."""
+    levels: dict[int, int] = {}
+    level, last = -1, -np.inf
+    for key in sorted((id(f) for f in frames), key=lambda k: heights[k]):
+        if heights[key] - last >= SAME_POSITION_MM:
+            level, last = level + 1, heights[key]
+        levels[key] = level
+    return levels
+
+
 def _one_a_position(frames: Sequence[Frame], heights: dict[int, float], warnings: list[str]) -> list[Frame]:
     kept: list[Frame] = []
     for frame in frames:
@@ -112,7 +129,7 @@ def _one_a_position(frames: Sequence[Frame], heights: dict[int, float], warnings
     if len(kept) < len(frames):
         warnings.append(
             f"{len(frames) - len(kept)} of {len(frames)} slices share a position with another "
-            "(several time points or contrasts, or doubled slices); the first acquired was read"
+            "(doubled slices, or volumes that no tag tells apart); the first acquired was read"
         )
     return kept
 

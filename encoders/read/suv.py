@@ -1,16 +1,20 @@
 """Body-weight SUV of a PET slice: the factor, or the reason there is none.
 
 SUVbw = activity concentration (Bq/ml) * body weight (g) / injected activity decayed to the scan's time reference (Bq).
+Philips writes counts (Units CNTS) and, in its private group 7053, the factor to SUVbw (element 00) or, where that is
+absent or 0, the factor to Bq/ml (element 09).
 
 What this module does not know: lean-body-mass SUV, extravasation, whether the scanner was calibrated.
 
 References
 ----------
-QIBA FDG-PET/CT Profile 1.13 (2016), vendor-neutral SUV pseudo-code; DICOM PS3.3 C.8.9.1 (PET series, isotope).
+QIBA FDG-PET/CT Profile 1.13 (2016), vendor-neutral SUV pseudo-code (CNTS: the Philips factors scale the rescaled pixel
+value, under the same corrections as BQML); DICOM PS3.3 C.8.9.1 (PET series, isotope).
 """
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -30,6 +34,10 @@ LEAST_WEIGHT_KG, MOST_WEIGHT_KG = 0.5, 650.0
 LEAST_SHARE_LEFT = 1e-6
 """A half-life that leaves less than this share of the activity is not the tracer's."""
 
+PHILIPS_GROUP, PHILIPS_CREATOR = 0x7053, "Philips PET Private Group"
+PHILIPS_SUV, PHILIPS_BQML = 0x00, 0x09
+"""Elements of the block that ``PHILIPS_CREATOR`` reserves: factor to SUVbw, factor to Bq/ml."""
+
 
 @dataclass(frozen=True)
 class SUVFactor:
@@ -47,6 +55,12 @@ def suv_factor(slice_: Dataset, series_start: datetime | None) -> SUVFactor:
     """
     if text(slice_, "Units") == "GML" and text(slice_, "SUVType") in ("", "BW"):
         return SUVFactor(1.0)
+    to_bqml = 1.0
+    if text(slice_, "Units") == "CNTS":
+        philips = _philips(slice_)
+        if isinstance(philips, SUVFactor):
+            return philips
+        to_bqml = philips
     drugs = items(slice_, "RadiopharmaceuticalInformationSequence")
     reason = _not_quantitative(slice_) or _no_weight(slice_) or _no_dose(drugs) or _no_decay(slice_, drugs)
     if reason:
@@ -55,14 +69,41 @@ def suv_factor(slice_: Dataset, series_start: datetime | None) -> SUVFactor:
     left = _left_at_reference(slice_, drugs[0], series_start, dose)
     if isinstance(left, str):
         return SUVFactor(None, left)
-    return SUVFactor(grams / left[0], warning=left[1])
+    return SUVFactor(to_bqml * grams / left[0], warning=left[1])
+
+
+def _philips(slice_: Dataset) -> SUVFactor | float:
+    """Factor from Philips counts to SUVbw (or why there is none), else the factor to Bq/ml."""
+    if reason := _not_quantitative(slice_):
+        return SUVFactor(None, reason)
+    if text(slice_, "DecayCorrection") != "START":
+        return SUVFactor(None, f"DecayCorrection is {text(slice_, 'DecayCorrection') or 'absent'}; START is needed")
+    to_suv, to_bqml = (_philips_number(slice_, element) for element in (PHILIPS_SUV, PHILIPS_BQML))
+    if to_suv:
+        return SUVFactor(to_suv, warning="SUVbw by the scanner's own factor (Philips 7053,1000), not recomputed")
+    if to_bqml:
+        return to_bqml
+    return SUVFactor(
+        None,
+        "Units is CNTS without a Philips factor to SUVbw (7053,1000) or Bq/ml (7053,1009) above 0 under its creator",
+    )
+
+
+def _philips_number(slice_: Dataset, element: int) -> float | None:
+    """A number of Philips' private block, wherever its creator reserved it; None when absent or not above 0."""
+    try:
+        found = slice_.private_block(PHILIPS_GROUP, PHILIPS_CREATOR)[element].value
+        told = float(found.decode("ascii").strip("\0 ") if isinstance(found, bytes) else found)
+    except BROKEN:
+        return None
+    return told if math.isfinite(told) and told > 0 else None
 
 
 def _not_quantitative(slice_: Dataset) -> str | None:
-    """Why the pixels are not decay- and attenuation-corrected Bq/ml, or None when they are."""
+    """Why the pixels are not decay- and attenuation-corrected Bq/ml (or Philips counts), or None when they are."""
     units = text(slice_, "Units")
-    if units != "BQML":
-        return f"Units is {units or 'absent'}; BQML (or GML with SUVType BW) is needed"
+    if units not in ("BQML", "CNTS"):
+        return f"Units is {units or 'absent'}; BQML (or GML with SUVType BW, or CNTS with Philips' factors) is needed"
     corrected = texts(slice_, "CorrectedImage")
     if not {"ATTN", "DECY"} <= set(corrected):
         return f"CorrectedImage is {sorted(corrected) or 'absent'}; ATTN and DECY are needed"

@@ -11,6 +11,9 @@ import pytest
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, PositronEmissionTomographyImageStorage, generate_uid
 
+from encoders.patient import ImagingSeries
+from encoders.read.dicom import ImagingReading, read_header, read_imaging
+
 OPEN_DATA = Path(__file__).parents[3].parent / "shared/data/open"
 
 
@@ -20,6 +23,28 @@ def open_data() -> Path:
     if not OPEN_DATA.is_dir():
         pytest.skip("the shared real data are not beside this repository")
     return OPEN_DATA
+
+
+@pytest.fixture
+def read_folder() -> Callable[[Path], ImagingReading]:
+    """Read every DICOM file of a folder."""
+
+    def read(folder: Path) -> ImagingReading:
+        files = [read_header(p, p.name) for p in sorted(folder.rglob("*")) if p.is_file()]
+        return read_imaging([f for f in files if f is not None])
+
+    return read
+
+
+@pytest.fixture
+def one_series(read_folder: Callable[[Path], ImagingReading]) -> Callable[[Path], ImagingSeries]:
+    """The one series of a folder."""
+
+    def read(folder: Path) -> ImagingSeries:
+        (series,) = read_folder(folder).series
+        return series
+
+    return read
 
 
 def _slice(number: int, z: float, *, series: str, patient: str, modality: str) -> FileDataset:

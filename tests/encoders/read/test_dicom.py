@@ -12,27 +12,17 @@ import pytest
 from pydicom.dataset import Dataset
 
 from encoders.errors import InputError
-from encoders.patient import ImagingSeries, IntensityUnit
+from encoders.patient import IntensityUnit
 from encoders.read.dicom import read_header, read_imaging
 from encoders.read.segments import attach_segments
 
 
-def _read(folder: Path):
-    files = [read_header(p, p.name) for p in sorted(folder.rglob("*")) if p.is_file()]
-    return read_imaging([f for f in files if f is not None])
-
-
-def _one(folder: Path) -> ImagingSeries:
-    (series,) = _read(folder).series
-    return series
-
-
-def test_slices_are_sorted_by_position_and_rescaled_by_their_own_slope(tmp_path, write_series):
+def test_slices_are_sorted_by_position_and_rescaled_by_their_own_slope(tmp_path, write_series, one_series):
     def own_slope(made: Dataset, number: int) -> None:
         made.RescaleSlope = number
 
     write_series(tmp_path, (4.0, 0.0, 2.0), change=own_slope)
-    series = _one(tmp_path)
+    series = one_series(tmp_path)
     # stored value = slope = slice number, intercept -10; numbers 2, 3, 1 lie at z 0, 2, 4
     assert series.volume[:, 0, 0].tolist() == [4 - 10, 9 - 10, 1 - 10]
     assert series.unit is IntensityUnit.HU
@@ -40,26 +30,26 @@ def test_slices_are_sorted_by_position_and_rescaled_by_their_own_slope(tmp_path,
     assert series.warnings == ()
 
 
-def test_geometry_maps_the_last_voxel_to_its_lps_position(tmp_path, write_series):
+def test_geometry_maps_the_last_voxel_to_its_lps_position(tmp_path, write_series, one_series):
     write_series(tmp_path)
-    series = _one(tmp_path)
+    series = one_series(tmp_path)
     assert series.spacing_mm == (2.0, 0.5, 0.75)
     corner = series.affine_lps @ np.array([4, 3, 2, 1])  # column 4, row 3, slice 2
     assert corner.tolist() == [-10 + 4 * 0.75, -20 + 3 * 0.5, 4.0, 1.0]
 
 
-def test_sop_instance_uids_follow_the_slices(tmp_path, write_series):
+def test_sop_instance_uids_follow_the_slices(tmp_path, write_series, one_series):
     write_series(tmp_path / "a")
     write_series(tmp_path / "b", (4.0, 2.0, 0.0), series="1.2.9")
-    forward, backward = _one(tmp_path / "a"), _one(tmp_path / "b")
+    forward, backward = one_series(tmp_path / "a"), one_series(tmp_path / "b")
     assert forward.volume[:, 0, 0].tolist() == backward.volume[::-1, 0, 0].tolist()
     assert len(set(forward.sop_instance_uids)) == 3
 
 
-def test_several_series_are_told_apart(tmp_path, write_series):
+def test_several_series_are_told_apart(tmp_path, write_series, read_folder):
     write_series(tmp_path, series="1.2.1")
     write_series(tmp_path, (0.0, 1.0), series="1.2.2")
-    assert sorted(s.volume.shape[0] for s in _read(tmp_path).series) == [2, 3]
+    assert sorted(s.volume.shape[0] for s in read_folder(tmp_path).series) == [2, 3]
 
 
 @pytest.mark.parametrize(
@@ -70,57 +60,57 @@ def test_several_series_are_told_apart(tmp_path, write_series):
         ((0.0, 2.0, 2.0, 4.0), "1 of 4 slices share a position"),
     ],
 )
-def test_odd_stacks_are_read_with_a_warning(tmp_path, write_series, positions, warning):
+def test_odd_stacks_are_read_with_a_warning(tmp_path, write_series, positions, warning, one_series):
     write_series(tmp_path, positions)
-    (told,) = _one(tmp_path).warnings
+    (told,) = one_series(tmp_path).warnings
     assert re.search(warning, told)
 
 
-def test_the_same_slice_twice_counts_once(tmp_path, write_series):
+def test_the_same_slice_twice_counts_once(tmp_path, write_series, one_series):
     (path, *_) = write_series(tmp_path)
     (tmp_path / "copy.dcm").write_bytes(path.read_bytes())
-    series = _one(tmp_path)
+    series = one_series(tmp_path)
     assert series.volume.shape[0] == 3
     assert any("repeat a slice" in w for w in series.warnings)
 
 
-def test_a_localizer_is_set_apart(tmp_path, write_series):
+def test_a_localizer_is_set_apart(tmp_path, write_series, read_folder):
     def localizer(made: Dataset, number: int) -> None:
         made.ImageType = ["ORIGINAL", "PRIMARY", "LOCALIZER"] if number == 1 else ["ORIGINAL", "PRIMARY", "AXIAL"]
 
     write_series(tmp_path, change=localizer)
-    reading = _read(tmp_path)
+    reading = read_folder(tmp_path)
     assert reading.series[0].volume.shape[0] == 2
     assert any("localizer" in s for s in reading.skipped)
 
 
-def test_a_slice_of_another_orientation_is_set_apart(tmp_path, write_series):
+def test_a_slice_of_another_orientation_is_set_apart(tmp_path, write_series, one_series):
     def turned(made: Dataset, number: int) -> None:
         if number == 3:
             made.ImageOrientationPatient = [0, 1, 0, 0, 0, -1]
 
     write_series(tmp_path, change=turned)
-    series = _one(tmp_path)
+    series = one_series(tmp_path)
     assert series.volume.shape[0] == 2
     assert any("another orientation" in w for w in series.warnings)
 
 
-def test_ct_without_rescale_is_not_called_hounsfield(tmp_path, write_series):
+def test_ct_without_rescale_is_not_called_hounsfield(tmp_path, write_series, one_series):
     def bare(made: Dataset, _: int) -> None:
         del made.RescaleSlope, made.RescaleIntercept
 
     write_series(tmp_path, change=bare)
-    series = _one(tmp_path)
+    series = one_series(tmp_path)
     assert series.unit is IntensityUnit.ARBITRARY
     assert any("RescaleSlope" in w for w in series.warnings)
 
 
-def test_a_series_without_geometry_is_skipped_with_the_tag_named(tmp_path, write_series):
+def test_a_series_without_geometry_is_skipped_with_the_tag_named(tmp_path, write_series, read_folder):
     def flat(made: Dataset, _: int) -> None:
         del made.PixelSpacing
 
     write_series(tmp_path, change=flat)
-    reading = _read(tmp_path)
+    reading = read_folder(tmp_path)
     assert reading.series == ()
     assert any("without PixelSpacing" in s for s in reading.skipped)
 
@@ -137,21 +127,21 @@ def _pet(made: Dataset, _: int) -> None:
     made.RadiopharmaceuticalInformationSequence = [drug]
 
 
-def test_suv_of_a_hand_computed_pet(tmp_path, write_series):
+def test_suv_of_a_hand_computed_pet(tmp_path, write_series, one_series):
     write_series(tmp_path, modality="PT", change=_pet)
-    series = _one(tmp_path)
+    series = one_series(tmp_path)
     assert series.unit is IntensityUnit.SUVBW
     assert series.role == "FDG-PET"
     assert series.volume[0, 0, 0] == pytest.approx((2 * 1 - 10) * 70000 * 2 / 370e6, rel=1e-5)
 
 
-def test_suv_with_admin_decay_correction_needs_no_delay(tmp_path, write_series):
+def test_suv_with_admin_decay_correction_needs_no_delay(tmp_path, write_series, one_series):
     def admin(made: Dataset, number: int) -> None:
         _pet(made, number)
         made.DecayCorrection = "ADMIN"
 
     write_series(tmp_path, modality="PT", change=admin)
-    assert _one(tmp_path).volume[2, 0, 0] == pytest.approx((2 * 3 - 10) * 70000 / 370e6, rel=1e-5)
+    assert one_series(tmp_path).volume[2, 0, 0] == pytest.approx((2 * 3 - 10) * 70000 / 370e6, rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -165,13 +155,15 @@ def test_suv_with_admin_decay_correction_needs_no_delay(tmp_path, write_series):
         ("SeriesTime", None, "start time is absent"),
     ],
 )
-def test_each_missing_precondition_leaves_pet_arbitrary_with_its_reason(tmp_path, write_series, tag, value, reason):
+def test_each_missing_precondition_leaves_pet_arbitrary_with_its_reason(
+    tmp_path, write_series, tag, value, reason, one_series
+):
     def without(made: Dataset, number: int) -> None:
         _pet(made, number)
         setattr(made, tag, value)
 
     write_series(tmp_path, modality="PT", change=without)
-    series = _one(tmp_path)
+    series = one_series(tmp_path)
     assert series.unit is IntensityUnit.ARBITRARY
     assert any(reason in w for w in series.warnings)
 
@@ -184,13 +176,15 @@ def test_each_missing_precondition_leaves_pet_arbitrary_with_its_reason(tmp_path
         ("RadiopharmaceuticalStartTime", None, "injection time"),
     ],
 )
-def test_each_odd_tracer_tag_leaves_pet_arbitrary_with_its_reason(tmp_path, write_series, tag, value, reason):
+def test_each_odd_tracer_tag_leaves_pet_arbitrary_with_its_reason(
+    tmp_path, write_series, tag, value, reason, one_series
+):
     def without(made: Dataset, number: int) -> None:
         _pet(made, number)
         setattr(made.RadiopharmaceuticalInformationSequence[0], tag, value)
 
     write_series(tmp_path, modality="PT", change=without)
-    series = _one(tmp_path)
+    series = one_series(tmp_path)
     assert series.unit is IntensityUnit.ARBITRARY
     assert any(reason in w for w in series.warnings)
 
@@ -234,18 +228,18 @@ def test_a_segmentation_without_its_series_is_skipped_with_the_reason(open_data:
     assert "liver.dcm: segmentation of a series that is not in the folder" in reason
 
 
-def test_a_pet_phantom_without_suv_tags_is_not_called_suv(open_data: Path):
-    series = _one(open_data / "radiology/pet_phantom_pet_recon_1")
+def test_a_pet_phantom_without_suv_tags_is_not_called_suv(open_data: Path, one_series):
+    series = one_series(open_data / "radiology/pet_phantom_pet_recon_1")
     assert series.unit is IntensityUnit.ARBITRARY
     assert series.volume.shape == (45, 192, 192)
     assert any("SUV is not computed" in w for w in series.warnings)
 
 
-def test_suv_of_a_real_flt_slice_agrees_with_the_formula(open_data: Path):
+def test_suv_of_a_real_flt_slice_agrees_with_the_formula(open_data: Path, one_series):
     folder = open_data / "radiology/pet_acrin_flt"
     (path,) = [p for p in folder.rglob("*") if p.is_file()]
     header = read_header(path, path.name).header
-    series = _one(folder)
+    series = one_series(folder)
     drug = header.RadiopharmaceuticalInformationSequence[0]
 
     def seconds(clock: object) -> float:
@@ -264,16 +258,16 @@ def test_suv_of_a_real_flt_slice_agrees_with_the_formula(open_data: Path):
 
 
 @pytest.mark.parametrize("vendor", ["ge", "siemens", "philips", "generic/compressed", "generic/compressed_rle"])
-def test_real_series_of_each_vendor_are_even_stacks(open_data: Path, vendor: str):
-    series = _one(open_data / "radiology/dicom2nifti_series" / vendor)
+def test_real_series_of_each_vendor_are_even_stacks(open_data: Path, vendor: str, one_series):
+    series = one_series(open_data / "radiology/dicom2nifti_series" / vendor)
     assert series.volume.shape[0] == 4
     assert not any("missing" in w or "uneven" in w for w in series.warnings)
 
 
-def test_a_tilted_gantry_and_an_uneven_series_are_told(open_data: Path):
+def test_a_tilted_gantry_and_an_uneven_series_are_told(open_data: Path, one_series):
     failing = open_data / "radiology/dicom2nifti_series/failing"
-    assert any("gantry was tilted" in w for w in _one(failing / "gantrytilting").warnings)
-    assert _one(failing / "sliceincrement").warnings != ()
+    assert any("gantry was tilted" in w for w in one_series(failing / "gantrytilting").warnings)
+    assert one_series(failing / "sliceincrement").warnings != ()
 
 
 def test_a_truncated_real_file_is_refused(open_data: Path):

@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEGLSLossless, RLELossless
 
 from encoders.errors import InputError
-from encoders.patient import ImagingSeries, IntensityUnit
+from encoders.patient import IntensityUnit
 from encoders.read.dicom import read_header, read_imaging
 from encoders.read.dicom_directory import absent_files
 from encoders.read.folder import read_patient
@@ -19,21 +19,10 @@ from encoders.read.segments import attach_segments
 from encoders.read.sniff import FileKind, sniff
 from encoders.read.suv import suv_factor
 
-
-def _read(folder: Path):
-    files = [read_header(p, p.name) for p in sorted(folder.rglob("*")) if p.is_file()]
-    return read_imaging([f for f in files if f is not None])
-
-
-def _one(folder: Path) -> ImagingSeries:
-    (series,) = _read(folder).series
-    return series
-
-
 # What is set apart.
 
 
-def test_a_colour_screenshot_of_a_ct_series_is_set_apart(tmp_path, write_series):
+def test_a_colour_screenshot_of_a_ct_series_is_set_apart(tmp_path, write_series, read_folder):
     def colour(made: Dataset, number: int) -> None:
         if number == 3:
             made.PhotometricInterpretation, made.SamplesPerPixel, made.PlanarConfiguration = "RGB", 3, 0
@@ -41,26 +30,26 @@ def test_a_colour_screenshot_of_a_ct_series_is_set_apart(tmp_path, write_series)
             made.HighBit, made.PixelData = 7, bytes(4 * 5 * 3)
 
     write_series(tmp_path, change=colour)
-    reading = _read(tmp_path)
+    reading = read_folder(tmp_path)
     assert reading.series[0].volume.shape[0] == 2
     assert any("1 image(s) in colour (RGB) set apart" in s for s in reading.skipped)
 
 
 @pytest.mark.parametrize("named", ["Scout", "Topogram 0.6 T80f", "3-plane Localizer"])
-def test_a_series_named_as_a_scout_is_set_apart(tmp_path, write_series, named):
+def test_a_series_named_as_a_scout_is_set_apart(tmp_path, write_series, named, read_folder):
     def scout(made: Dataset, _: int) -> None:
         made.SeriesDescription = named
 
     write_series(tmp_path, change=scout)
-    reading = _read(tmp_path)
+    reading = read_folder(tmp_path)
     assert reading.series == ()
     assert "3 localizer image(s) set apart" in reading.skipped[0]
 
 
-def test_ct_and_pet_that_share_a_series_uid_are_told_apart(tmp_path, write_series):
+def test_ct_and_pet_that_share_a_series_uid_are_told_apart(tmp_path, write_series, read_folder):
     write_series(tmp_path, modality="CT")
     write_series(tmp_path, modality="PT")
-    assert sorted(s.modality.value for s in _read(tmp_path).series) == ["CT", "PT"]
+    assert sorted(s.modality.value for s in read_folder(tmp_path).series) == ["CT", "PT"]
 
 
 @pytest.mark.parametrize(
@@ -72,13 +61,13 @@ def test_ct_and_pet_that_share_a_series_uid_are_told_apart(tmp_path, write_serie
         ("ImagePositionPatient", [0, 0], "not 3 numbers"),
     ],
 )
-def test_a_slice_of_impossible_geometry_is_set_apart_and_told(tmp_path, write_series, tag, value, reason):
+def test_a_slice_of_impossible_geometry_is_set_apart_and_told(tmp_path, write_series, tag, value, reason, one_series):
     def impossible(made: Dataset, number: int) -> None:
         if number == 3:
             setattr(made, tag, value)
 
     write_series(tmp_path, change=impossible)
-    series = _one(tmp_path)
+    series = one_series(tmp_path)
     assert series.volume.shape[0] == 2
     assert reason in series.warnings[0]
 
@@ -86,9 +75,9 @@ def test_a_slice_of_impossible_geometry_is_set_apart_and_told(tmp_path, write_se
 # Stacks.
 
 
-def test_a_missing_slice_is_filled_in_between_and_keeps_later_slices_in_place(tmp_path, write_series):
+def test_a_missing_slice_is_filled_in_between_and_keeps_later_slices_in_place(tmp_path, write_series, one_series):
     write_series(tmp_path, (0.0, 2.0, 6.0, 8.0))  # values 2 * number - 10: -8, -6, -4, -2
-    series = _one(tmp_path)
+    series = one_series(tmp_path)
     assert series.volume[:, 0, 0].tolist() == [-8, -6, -5, -4, -2]
     assert (series.affine_lps @ [0, 0, 3, 1])[2] == 6.0
     assert len(series.sop_instance_uids) == 5
@@ -98,47 +87,47 @@ def test_a_missing_slice_is_filled_in_between_and_keeps_later_slices_in_place(tm
     )
 
 
-def test_a_gap_too_long_to_fill_ends_the_stack(tmp_path, write_series):
+def test_a_gap_too_long_to_fill_ends_the_stack(tmp_path, write_series, one_series):
     write_series(tmp_path, (0.0, 2.0, 4.0, 30.0, 32.0))
-    series = _one(tmp_path)
+    series = one_series(tmp_path)
     assert series.volume.shape[0] == 3
     assert "too many to fill" in series.warnings[0]
     assert "3 of 5 slices; the others set apart" in series.warnings[1]
 
 
-def test_uneven_steps_tell_how_far_slices_lie_from_their_place(tmp_path, write_series):
+def test_uneven_steps_tell_how_far_slices_lie_from_their_place(tmp_path, write_series, one_series):
     write_series(tmp_path, (0.0, 2.0, 4.6, 6.6))
-    series = _one(tmp_path)
+    series = one_series(tmp_path)
     assert series.spacing_mm[0] == pytest.approx(2.2)
     assert "2.00 to 2.60 mm; their mean 2.20 mm is used, so that slices lie up to 0.20 mm" in series.warnings[0]
 
 
-def test_a_tilted_gantry_keeps_the_slice_distance_along_the_normal(tmp_path, write_series):
+def test_a_tilted_gantry_keeps_the_slice_distance_along_the_normal(tmp_path, write_series, one_series):
     def tilted(made: Dataset, _: int) -> None:
         made.ImageOrientationPatient = [1, 0, 0, 0, 0.8, -0.6]  # the normal is (0, 0.6, 0.8); steps stay along z
 
     write_series(tmp_path, change=tilted)
-    series = _one(tmp_path)
+    series = one_series(tmp_path)
     assert series.spacing_mm[0] == pytest.approx(2.0 * 0.8)
     assert series.affine_lps[:3, 2].tolist() == pytest.approx([0, 0, 2])
     assert abs(np.linalg.det(series.affine_lps[:3, :3])) == pytest.approx(np.prod(series.spacing_mm))
     assert "tilted by 36.9 degrees" in series.warnings[0]
 
 
-def test_orientations_that_differ_by_rounding_are_one_series(tmp_path, write_series):
+def test_orientations_that_differ_by_rounding_are_one_series(tmp_path, write_series, one_series):
     def jitter(made: Dataset, number: int) -> None:
         made.ImageOrientationPatient = [1, 0.00049 + 0.00002 * number, 0, 0, 1, 0]
 
     write_series(tmp_path, change=jitter)
-    assert _one(tmp_path).volume.shape[0] == 3
+    assert one_series(tmp_path).volume.shape[0] == 3
 
 
-def test_time_points_are_read_once_the_first_acquired(tmp_path, write_series):
+def test_time_points_are_read_once_the_first_acquired(tmp_path, write_series, one_series):
     def second(made: Dataset, number: int) -> None:
         made.AcquisitionNumber = 1 if number <= 3 else 2
 
     write_series(tmp_path, (0.0, 2.0, 4.0, 0.0, 2.0, 4.0), change=second)
-    series = _one(tmp_path)
+    series = one_series(tmp_path)
     assert series.volume[:, 0, 0].tolist() == [-8, -6, -4]
     assert "3 of 6 slices share a position" in series.warnings[0]
 
@@ -146,47 +135,47 @@ def test_time_points_are_read_once_the_first_acquired(tmp_path, write_series):
 # Values.
 
 
-def test_rescale_slope_of_zero_is_refused(tmp_path, write_series):
+def test_rescale_slope_of_zero_is_refused(tmp_path, write_series, read_folder):
     def flat(made: Dataset, _: int) -> None:
         made.RescaleSlope = 0
 
     write_series(tmp_path, change=flat)
     with pytest.raises(InputError, match=r"RescaleSlope is 0"):
-        _read(tmp_path)
+        read_folder(tmp_path)
 
 
-def test_one_slice_that_is_not_in_hounsfield_units_makes_the_series_arbitrary(tmp_path, write_series):
+def test_one_slice_that_is_not_in_hounsfield_units_makes_the_series_arbitrary(tmp_path, write_series, one_series):
     def other(made: Dataset, number: int) -> None:
         if number == 2:
             made.RescaleType = "US"
 
     write_series(tmp_path, change=other)
-    series = _one(tmp_path)
+    series = one_series(tmp_path)
     assert series.unit is IntensityUnit.ARBITRARY
     assert "RescaleType is 'US'" in series.warnings[0]
 
 
-def test_bits_above_bits_stored_are_not_image(tmp_path, write_series):
+def test_bits_above_bits_stored_are_not_image(tmp_path, write_series, one_series):
     def overlay(made: Dataset, number: int) -> None:
         made.BitsStored, made.HighBit, made.PixelRepresentation = 12, 11, 1
         made.PixelData = np.full((4, 5), 0x5FFF if number == 1 else 0x0007, dtype=np.uint16).tobytes()
 
     write_series(tmp_path, change=overlay)
-    series = _one(tmp_path)
+    series = one_series(tmp_path)
     assert series.volume[:, 0, 0].tolist() == [2 * -1 - 10, 2 * 7 - 10, 2 * 7 - 10]  # 0xFFF is -1 in 12 bits
 
 
-def test_a_header_that_promises_more_pixels_than_a_file_can_hold_is_refused(tmp_path, write_series):
+def test_a_header_that_promises_more_pixels_than_a_file_can_hold_is_refused(tmp_path, write_series, read_folder):
     def lying(made: Dataset, _: int) -> None:
         made.Rows = made.Columns = 60000
 
     write_series(tmp_path, change=lying)
     with pytest.raises(InputError, match=r"cannot lie in|would fill"):
-        _read(tmp_path)
+        read_folder(tmp_path)
 
 
 @pytest.mark.parametrize("syntax", [RLELossless, JPEGLSLossless, DeflatedExplicitVRLittleEndian])
-def test_a_series_is_the_same_volume_in_another_transfer_syntax(tmp_path, write_series, syntax):
+def test_a_series_is_the_same_volume_in_another_transfer_syntax(tmp_path, write_series, syntax, one_series):
     (tmp_path / "other").mkdir()
     for path in write_series(tmp_path / "plain"):
         dataset = pydicom.dcmread(path)
@@ -195,7 +184,7 @@ def test_a_series_is_the_same_volume_in_another_transfer_syntax(tmp_path, write_
         else:
             dataset.file_meta.TransferSyntaxUID = syntax
         dataset.save_as(tmp_path / "other" / path.name, enforce_file_format=True)
-    expected, found = _one(tmp_path / "plain"), _one(tmp_path / "other")
+    expected, found = one_series(tmp_path / "plain"), one_series(tmp_path / "other")
     assert np.array_equal(found.volume, expected.volume)
     assert np.array_equal(found.affine_lps, expected.affine_lps)
 
