@@ -202,8 +202,15 @@ class ImageEncoder(nn.Module):
 
     def trunk(self, activations: Tensor, kind: Tensor) -> Tensor:
         """Second-stage activations and series kind (N,) -> embeddings (N, D)."""
-        net = self.backbone
-        pooled = net.layer4(net.layer3(activations)).mean(dim=(2, 3, 4))  # (N, C)
+        return self.top(self.deepen(activations), kind)
+
+    def deepen(self, activations: Tensor) -> Tensor:
+        """Second-stage activations -> those of the third stage (N, C, 4, 4, 4)."""
+        return self.backbone.layer3(activations)
+
+    def top(self, activations: Tensor, kind: Tensor) -> Tensor:
+        """Third-stage activations and series kind (N,) -> embeddings (N, D)."""
+        pooled = self.backbone.layer4(activations).mean(dim=(2, 3, 4))  # (N, C)
         return self.norm(self.project(self.dropout(pooled)) + self.kind(kind))
 
     def forward(self, crops: Tensor, kind: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""A heat map as files other programs open: NIfTI with its values, DICOM SEG of its hottest part, PNG slices.
+"""A heat map as files other programs open: NIfTI with its values, DICOM SEG of its hottest part.
 
 Each keeps the geometry of the source series; the DICOM SEG also refers to its slices. Files are written whole or not
 at all. What this module does not know: whether the map should be believed (sanity.py).
@@ -15,7 +15,6 @@ import highdicom as hd
 import nibabel
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from pydicom import Dataset
 from pydicom.sr.codedict import codes
 
@@ -109,21 +108,5 @@ def write_dicom_segment(
     )
     packed = io.BytesIO()
     made.save_as(packed)
-    write_atomically(path, packed.getvalue())
-    return path
-
-
-def write_png(values: NDArray[np.float32], series: ImagingSeries, index: int, path: Path) -> Path:
-    """Write one slice of a map as an 8-bit grey PNG, one pixel a voxel: 255 = the map's 1.
-
-    Raises
-    ------
-    ContractError: another grid, or no such slice.
-    """
-    _checked(values, series)
-    if not 0 <= index < len(values):
-        raise ContractError(f"slice {index} does not exist; the map has slices 0 to {len(values) - 1}.")
-    packed = io.BytesIO()
-    Image.fromarray(np.round(255 * np.clip(values[index], 0, 1)).astype(np.uint8)).save(packed, format="PNG")
     write_atomically(path, packed.getvalue())
     return path

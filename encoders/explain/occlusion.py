@@ -1,19 +1,20 @@
-"""Explanations of the image that need no hook into the network: occlusion, and integrated gradients on the crop.
+"""Occlusion: hide a cube of the image, see how far a target falls. Needs no hook into the network.
 
-Both answer in the crop's own grid; ``paste_into_series`` (grad_cam.py) takes a map back to the series.
+It answers in the crop's own grid; ``paste_into_series`` (crop_map.py) takes a map back to the series.
 What this module does not know: what the target means. Surroundings (the median of a crop's six faces) stand for
 "nothing there"; another baseline gives another map.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import product
+
 import torch
 from torch import Tensor
 
-from encoders.errors import ContractError
-from encoders.explain.grad_cam import Target
-from encoders.explain.integrated_gradients import integrated_gradients
-from encoders.radiology import CROP_VOXELS, ImageEncoder
+from encoders.explain.crop_map import CropEncoder, Target
+from encoders.radiology import CROP_VOXELS
 
 CELL = 8
 """Side of an occluded cube, voxels (16 mm); its map is interpolated."""
@@ -27,8 +28,7 @@ def surroundings(crops: Tensor) -> Tensor:
     return torch.cat(faces, 1).median(1).values
 
 
-@torch.no_grad()
-def occlusion_map(encoder: ImageEncoder, crops: Tensor, kind: Tensor, target: Target) -> Tensor:
+def occlusion_map(encoder: CropEncoder, crops: Tensor, kind: Tensor, target: Target) -> Tensor:
     """How much the target falls when a cube of the image is replaced by its surroundings.
 
     Parameters
@@ -44,53 +44,30 @@ def occlusion_map(encoder: ImageEncoder, crops: Tensor, kind: Tensor, target: Ta
     ----------
     Zeiler & Fergus, ECCV 2014.
     """
+    return occlusion_maps(encoder, crops, kind, (target,))[0]
+
+
+@torch.no_grad()
+def occlusion_maps(encoder: CropEncoder, crops: Tensor, kind: Tensor, targets: Sequence[Target]) -> list[Tensor]:
+    """``occlusion_map`` of several targets, for the price of one: each hidden cube is encoded once."""
     rows = encoder(crops, kind)
-    full = float(target(rows))
+    full = [float(target(rows)) for target in targets]
     fill = surroundings(crops)
     starts = range(0, CROP_VOXELS - CELL + 1, STRIDE)
-    places = [(z, y, x) for z in starts for y in starts for x in starts]
-    out = torch.zeros(len(crops), *[CROP_VOXELS] * 3)
+    cubes = [tuple(slice(a, a + CELL) for a in place) for place in product(starts, starts, starts)]
+    falls = torch.zeros(len(targets), len(crops), *[CROP_VOXELS] * 3)
+    covered = torch.zeros([CROP_VOXELS] * 3)
+    for cube in cubes:
+        covered[cube] += 1
     for n in range(len(crops)):
-        falls, covered = torch.zeros(CROP_VOXELS, CROP_VOXELS, CROP_VOXELS), torch.zeros([CROP_VOXELS] * 3)
-        for first in range(0, len(places), _BATCH):
-            part = places[first : first + _BATCH]
+        for first in range(0, len(cubes), _BATCH):
+            part = cubes[first : first + _BATCH]
             tried = crops[n : n + 1].repeat(len(part), 1, 1, 1, 1)
-            for i, (z, y, x) in enumerate(part):
-                tried[i, 0, z : z + CELL, y : y + CELL, x : x + CELL] = fill[n]
-            for (z, y, x), row in zip(part, encoder(tried, kind[n].expand(len(part))), strict=True):
+            for i, cube in enumerate(part):
+                tried[(i, 0, *cube)] = fill[n]
+            for cube, row in zip(part, encoder(tried, kind[n].expand(len(part))), strict=True):
                 changed = rows.clone()
                 changed[n] = row
-                cube = (slice(z, z + CELL), slice(y, y + CELL), slice(x, x + CELL))
-                falls[cube] += full - float(target(changed))
-                covered[cube] += 1
-        out[n] = falls / covered
-    return out
-
-
-def image_gradients(
-    encoder: ImageEncoder, crops: Tensor, kind: Tensor, target: Target, *, steps: int = 32
-) -> tuple[Tensor, float]:
-    """Integrated gradients of the target on the voxels of all series of one patient.
-
-    Returns
-    -------
-    (N, 32, 32, 32) attributions in the target's unit; completeness error |sum - (target - target(surroundings))|
-
-    Raises
-    ------
-    ContractError: no series.
-
-    References
-    ----------
-    Sundararajan, Taly & Yan, ICML 2017.
-    """
-    if not len(crops):
-        raise ContractError("integrated gradients on an image got no series; the rule is at least one crop.")
-    shape = crops.shape
-
-    def of_flat(flat: Tensor) -> Tensor:
-        return torch.stack([target(encoder(one.view(shape), kind)) for one in flat])
-
-    baseline = surroundings(crops).view(-1, 1, 1, 1, 1).expand(shape).reshape(1, -1)
-    values, error = integrated_gradients(of_flat, crops.reshape(1, -1), baseline=baseline, steps=steps)
-    return values.view(shape)[:, 0], error
+                for t, target in enumerate(targets):
+                    falls[(t, n, *cube)] += full[t] - float(target(changed))
+    return list(falls / covered)

@@ -140,7 +140,7 @@ def test_explanations_name_genes_and_maps_on_the_series_grid(cases, tiny_models)
     for a in maps:
         assert a.map.shape == shape[a.series_uid]
         assert 0 <= a.map.min() <= a.map.max() <= 1
-        assert set(a.sanity) == {"weight_randomisation", "deletion_curve"}
+        assert set(a.sanity) == {"weight_randomisation", "deletion_curve", "overlap_with_segment"}
 
 
 def test_no_patient_data_at_all(tiny_models):

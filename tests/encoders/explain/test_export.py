@@ -9,10 +9,11 @@ import nibabel
 import numpy as np
 import pydicom
 import pytest
-from PIL import Image
+from pydicom.uid import SecondaryCaptureImageStorage
 
 from encoders.errors import ContractError
-from encoders.explain.export import write_dicom_segment, write_nifti, write_png
+from encoders.explain.export import write_dicom_segment, write_nifti
+from encoders.explain.secondary_capture import write_secondary_capture
 from encoders.patient import ImagingModality, ImagingSeries
 from encoders.read.folder import read_patient
 from encoders.synthetic.cohort import sample_case, write_case
@@ -60,12 +61,59 @@ def test_the_dicom_segment_refers_to_its_slices_and_reads_back_the_same(case, tm
     assert "research use only" in pydicom.dcmread(path).ContentDescription
 
 
-def test_png_shows_one_slice(case, tmp_path: Path) -> None:
-    _, series = case
-    picture = np.asarray(Image.open(write_png(corner(series), series, 2, tmp_path / "slice.png")))
-    assert picture[6, 3] == 255 and picture[10, 3] == 76 and picture[0, 0] == 0
-    with pytest.raises(ContractError, match="slice 99 does not exist"):
-        write_png(corner(series), series, 99, tmp_path / "none.png")
+def slices_of(folder: Path, series: ImagingSeries) -> list[pydicom.Dataset]:
+    every = (pydicom.dcmread(p) for p in folder.rglob("*.dcm"))
+    return [d for d in every if d.SeriesInstanceUID == series.series_uid]
+
+
+def captured(folder: Path, series: ImagingSeries, path: Path, *, edges: dict[str, str]) -> tuple[np.ndarray, list]:
+    """Write a picture of four colours as a secondary capture of two slices; (picture, the slices)."""
+    picture = np.zeros((20, 30, 3), np.uint8)
+    picture[:10, :15], picture[:10, 15:], picture[10:, :15] = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+    shown = [s for s in slices_of(folder, series) if s.SOPInstanceUID in series.sop_instance_uids[3:5]]
+    write_secondary_capture(picture, shown, path, label="research use only: test", edges=edges, description="by hand")
+    return picture, shown
+
+
+def test_the_secondary_capture_stays_in_the_study_and_names_its_slices(case, tmp_path: Path) -> None:
+    folder, series = case
+    picture, shown = captured(folder, series, tmp_path / "capture.dcm", edges={"right": "L", "bottom": "I"})
+    read = pydicom.dcmread(tmp_path / "capture.dcm")
+    assert read.SOPClassUID == SecondaryCaptureImageStorage
+    assert np.array_equal(read.pixel_array, picture)
+    for tag in ("StudyInstanceUID", "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyDate"):
+        assert read.get(tag) == shown[0].get(tag), tag
+    assert read.SeriesInstanceUID != series.series_uid
+    (referenced,) = read.ReferencedSeriesSequence
+    assert referenced.SeriesInstanceUID == series.series_uid
+    named = {item.ReferencedSOPInstanceUID for item in referenced.ReferencedInstanceSequence}
+    assert named == set(series.sop_instance_uids[3:5])
+    assert {item.ReferencedSOPInstanceUID for item in read.SourceImageSequence} == named
+    assert list(read.PatientOrientation) == ["L", "F"]  # inferior is the foot in DICOM
+    assert read.SeriesDescription == "research use only: test" and read.BurnedInAnnotation == "NO"
+    assert "PixelSpacing" not in read
+
+
+def test_a_secondary_capture_in_the_folder_changes_nothing_that_is_read(case, tmp_path: Path) -> None:
+    folder, series = case
+    for source in slices_of(folder, series):
+        pydicom.dcmwrite(tmp_path / f"{source.SOPInstanceUID}.dcm", source)
+    before = read_patient(tmp_path)
+    captured(folder, series, tmp_path / "capture.dcm", edges={"right": "L", "bottom": "P"})
+    after = read_patient(tmp_path)
+    assert [s.series_uid for s in after.imaging] == [s.series_uid for s in before.imaging]
+    assert np.array_equal(after.imaging[0].volume, before.imaging[0].volume)
+
+
+def test_a_secondary_capture_of_what_is_not_one_picture_is_refused(case, tmp_path: Path) -> None:
+    folder, series = case
+    shown = slices_of(folder, series)[:1]
+    rest = {"label": "x", "edges": {"right": "L", "bottom": "P"}, "description": "x"}
+    with pytest.raises(ContractError, match=r"uint8 \(rows, columns, 3\)"):
+        write_secondary_capture(np.zeros((4, 4), np.uint8), shown, tmp_path / "x.dcm", **rest)
+    with pytest.raises(ContractError, match="slices of one series"):
+        write_secondary_capture(np.zeros((4, 4, 3), np.uint8), [], tmp_path / "x.dcm", **rest)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_does_not_fit_is_refused_and_writes_nothing(case, tmp_path: Path) -> None:
