@@ -21,6 +21,9 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
+from app.cli_cohort import cohort_app
+from app.cli_encoders import encode, encoders_app
+from app.cli_explain import explain
 from app.cli_train import SeedOption, train_app
 from app.console import print_error, print_json, print_pairs, print_table, progress_line
 from app.settings import Settings, apply_offline, read_settings
@@ -33,11 +36,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-cohort_app = typer.Typer(no_args_is_help=True, help="Make synthetic cohorts.")
 eval_app = typer.Typer(no_args_is_help=True, help="Measure.")
 llm_app = typer.Typer(no_args_is_help=True, help="Look at the configured language model.")
-for name, group in (("cohort", cohort_app), ("train", train_app), ("eval", eval_app), ("llm", llm_app)):
+GROUPS = {"cohort": cohort_app, "train": train_app, "eval": eval_app, "llm": llm_app, "encoders": encoders_app}
+for name, group in GROUPS.items():
     app.add_typer(group, name=name)
+app.command("encode")(encode)
+app.command("explain")(explain)
 
 LLMOption = Annotated[
     str | None, typer.Option("--llm", metavar="SPEC", help="embedded, hf:ID, vllm:URL#MODEL or openai:URL#MODEL.")
@@ -76,6 +81,7 @@ def demo(
 def report(
     folder: FolderArgument,
     out: OutOption,
+    *,
     llm: LLMOption = None,
     seed: SeedOption = 0,
     allow_remote: RemoteOption = False,
@@ -85,6 +91,9 @@ def report(
     reliance: Annotated[
         bool, typer.Option("--reliance", help="Also measure whether the statements follow the image.")
     ] = False,
+    use_proposed: Annotated[
+        bool, typer.Option("--use-proposed", help="Predict from lesions that only software outlined, and say so.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Read a patient folder and write report.html and report.json."""
@@ -92,39 +101,10 @@ def report(
     _check_folder(folder)
     with progress_line("loading the language model") as progress:
         written = _report(
-            folder, out, settings, seed=seed, progress=progress, allow_mixed_ids=allow_mixed_ids, reliance=reliance
-        )
+            folder, out, settings, seed=seed, progress=progress, allow_mixed_ids=allow_mixed_ids, reliance=reliance,
+            use_proposed=use_proposed,
+        )  # fmt: skip
     _print_report(written, as_json=as_json, hint=False)
-
-
-@app.command()
-def explain(
-    folder: FolderArgument,
-    out: OutOption = Path("radomica-out/maps"),
-    method: Annotated[
-        str, typer.Option(help="layercam, gradcam, gradcam++, occlusion or gradients (integrated).")
-    ] = "layercam",
-    as_json: JsonOption = False,
-) -> None:
-    """Write heat maps of a patient's images as NIfTI, PNG and DICOM SEG."""
-    from app.make_maps import write_maps  # noqa: PLC0415
-
-    _check_folder(folder)
-    with progress_line("reading the patient folder") as progress:
-        found = write_maps(folder, out, method=method, progress=progress)
-    if as_json:
-        print_json({"maps": found})
-        return
-    rows = [
-        (m["series"], m["task"], f"{m['share_inside_lesion']:.0%}", "yes" if m["peak_inside_lesion"] else "no",
-         "passed" if m["deletion_test"]["passed"] else "failed", Path(m["files"]["nifti"]).name)
-        for m in found
-    ]  # fmt: skip
-    print_table(("series", "explains", "in lesion", "peak in lesion", "deletion test", "file"), rows)
-    print_pairs({"written to": out})
-    for m in found:
-        if m["left_out"]:
-            print_error(f"{m['series']}, {m['task']}: {m['left_out']}")
 
 
 @app.command()
@@ -273,11 +253,12 @@ def _report(
     progress: Any,
     allow_mixed_ids: bool = False,
     reliance: bool = False,
+    use_proposed: bool = False,
 ) -> Any:
     from app.make_report import open_case, open_llm, write_report  # noqa: PLC0415
 
     model = open_llm(settings)
-    context = open_case(folder, progress=progress, allow_mixed_ids=allow_mixed_ids)
+    context = open_case(folder, progress=progress, allow_mixed_ids=allow_mixed_ids, use_proposed=use_proposed)
     return write_report(context, model, out, seed=seed, progress=progress, reliance=reliance)
 
 

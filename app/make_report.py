@@ -55,7 +55,9 @@ def open_llm(settings: Settings) -> Any:
     return load_llm(settings.llm, allow_remote=settings.allow_remote)
 
 
-def open_case(folder: Path, *, progress: Progress, allow_mixed_ids: bool = False) -> CaseContext:
+def open_case(
+    folder: Path, *, progress: Progress, allow_mixed_ids: bool = False, use_proposed: bool = False
+) -> CaseContext:
     """Read, encode and collect one patient folder, ready for a report or a chat."""
     from assistant.pipeline import prepare_case  # noqa: PLC0415
     from encoders.read.folder import read_patient  # noqa: PLC0415
@@ -65,7 +67,7 @@ def open_case(folder: Path, *, progress: Progress, allow_mixed_ids: bool = False
     options = {"allow_mixed_ids": True} if allow_mixed_ids else {}
     patient = read_patient(folder, progress=progress, **options)
     read_seconds = time.perf_counter() - started
-    context = prepare_case(patient, progress=progress)
+    context = prepare_case(patient, use_proposed=use_proposed, progress=progress)
     if hasattr(context, "timings_s"):
         return replace(context, timings_s={"read": read_seconds, **context.timings_s})
     return context

@@ -17,9 +17,10 @@ from langgraph.graph import END, START, StateGraph
 from assistant.chat_events import ChatEvent
 from assistant.claim import CheckedClaim, Verdict
 from assistant.grounding import check_claim
-from assistant.llm.chat_model import ChatModel, ChatRequest, PromptStyle, SoftTokensPart
+from assistant.llm.chat_model import ChatModel, ChatRequest, PromptStyle, SoftTokensPart, can_word
 from assistant.prompt import chat_request, parse_claims, retry_request
 from assistant.question_routing import Route, route
+from assistant.section_writer import quote_evidence
 
 if TYPE_CHECKING:
     from assistant.pipeline import CaseContext
@@ -55,7 +56,7 @@ class ChatGraph:
             graph.add_node(name, node)
         graph.add_edge(START, "route")
         graph.add_conditional_edges("route", lambda s: "gather" if s["route"].evidence else "finish")
-        graph.add_edge("gather", "write")
+        graph.add_conditional_edges("gather", lambda s: "write" if "request" in s else "finish")
         graph.add_edge("write", "check")
         graph.add_conditional_edges("check", self._after_check)
         graph.add_edge("finish", END)
@@ -77,14 +78,20 @@ class ChatGraph:
         return {"route": found}
 
     def gather(self, state: ChatState) -> dict[str, Any]:
-        """Turn the evidence into a request."""
+        """State what the model cannot word by its own sentence, and turn the other evidence into a request."""
         found = state["route"]
-        get_stream_writer()(ChatEvent("step", "reading the evidence", tuple(e.id for e in found.evidence)))
+        say = get_stream_writer()
+        say(ChatEvent("step", "reading the evidence", tuple(e.id for e in found.evidence)))
+        stated = tuple(quote_evidence(e) for e in found.evidence if not can_word(self.llm, e.type))
+        for claim in stated:
+            say(ChatEvent("claim", claim.text, claim.citations, claim.verdict, claim.reason))
+        asked = tuple(e for e in found.evidence if can_word(self.llm, e.type))
+        if not asked:
+            return {"checked": stated}
         request = chat_request(
-            state["question"], found.evidence, self.llm, self.soft, topic=found.topic, history=state["history"],
-            seed=self.seed,
+            state["question"], asked, self.llm, self.soft, topic=found.topic, history=state["history"], seed=self.seed,
         )  # fmt: skip
-        return {"request": request}
+        return {"checked": stated, "request": request}
 
     def write(self, state: ChatState) -> dict[str, Any]:
         """Ask the model."""
@@ -116,7 +123,7 @@ class ChatGraph:
         return {}
 
     def _after_check(self, state: ChatState) -> str:
-        supported = any(c.verdict is Verdict.SUPPORTED for c in state["checked"])
+        supported = any(c.verdict is Verdict.SUPPORTED and not c.quoted for c in state["checked"])
         refused = any(c.verdict is not Verdict.SUPPORTED for c in state["checked"])
         return "write" if refused and not supported and state["attempt"] < ATTEMPTS else "finish"
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from assistant.collect_absent import draft_absent
 from assistant.collect_draft import Draft, located, neutralise, word
 from assistant.collect_imaging import draft_imaging
+from assistant.collect_lesions import draft_lesions
 from assistant.collect_molecular import draft_molecular, silent_count
 from assistant.collect_patient import draft_facts
 from assistant.collect_prediction import draft_predictions
@@ -27,7 +28,7 @@ from retrieval.passage import Retrieved
 CAPS = {
     "treatment": 6, "medication": 6, "lab": 6, "note": 4, "conflict": 4, "series": 6, "lesion": 4, "variant": 8,
     "copy_number": 6, "fusion": 4, "biomarker": 8, "similar_case": 5, "passage": 6, "heatmap": 3, "gene_attribution": 1,
-    "contribution": 1, "pathway": 4,
+    "contribution": 1, "pathway": 4, "proposed_lesion": 5, "lesion_change": 8, "lesion_sum": 4, "lesion_intensity": 4,
 }  # fmt: skip
 """Most evidence of one type in a ledger; types not named have no cap."""
 
@@ -65,6 +66,7 @@ def _all_drafts(patient: Patient, prediction: PatientPrediction, retrieved: Retr
         source = located(SourceLocator(found.file) if found.file else None)
         yield Draft("conflict", fields["statement"].display, fields, source, rank=95, label=found.kind)
     yield from draft_imaging(patient, prediction)
+    yield from draft_lesions(patient, prediction)
     yield from draft_molecular(patient, prediction, retrieved)
     yield from draft_predictions(patient, prediction)
     yield from draft_retrieved(retrieved)

@@ -1,18 +1,21 @@
-"""Image evidence: series read, lesion measurements, and the appearance a network reads from the image.
+"""Image evidence: series read, and the appearance a network reads from the image.
 
-``finding`` of an appearance is perceived: a multimodal LLM reads it from the imaging soft tokens.
+``finding`` of an appearance is perceived: a multimodal LLM reads it from the imaging soft tokens. Not
+known here: measurements (assistant/collect_lesions.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from assistant.collect_draft import Draft, located, quantity, word
+from assistant.collect_draft import Draft, located, neutralise, quantity, word
 from assistant.evidence import Field
-from encoders.patient import ImagingSeries, Patient
-from encoders.prediction import Measurement, PatientPrediction, Prediction
+from encoders.patient import ImagingSeries, Patient, SeriesVerdict
+from encoders.prediction import PatientPrediction, Prediction
+from encoders.series_choice import SeriesChoice
 
-_UNIT = {"HU": "HU", "SUVbw": "SUVbw", "arbitrary": "arbitrary units"}
+ON_PROPOSED = "; it rests on a proposed outline, not confirmed by a person"
+"""Said of every prediction whose image part was cut out around an outline that software proposed."""
 
 
 def series_name(series: ImagingSeries) -> str:
@@ -28,14 +31,11 @@ def series_phrase(series: ImagingSeries) -> str:
 
 
 def draft_imaging(patient: Patient, prediction: PatientPrediction) -> Iterator[Draft]:
-    """Every I evidence of the case."""
+    """Series and appearance of the case."""
     by_uid = {s.series_uid: s for s in patient.imaging}
-    for index, series in enumerate(patient.imaging):
-        yield _series(series, index)
-    for index, measurement in enumerate(prediction.measurements):
-        series_or_none = by_uid.get(measurement.series_uid)
-        if series_or_none is not None:
-            yield _lesion(measurement, series_or_none, index)
+    choices = prediction.series_choices or (None,) * len(patient.imaging)
+    for index, (series, choice) in enumerate(zip(patient.imaging, choices, strict=True)):
+        yield _series(series, index, choice)
     first = patient.imaging[0] if patient.imaging else None
     for predicted in prediction.predictions:
         if predicted.task.startswith("appearance:") and predicted.label:
@@ -43,7 +43,21 @@ def draft_imaging(patient: Patient, prediction: PatientPrediction) -> Iterator[D
             yield _appearance(predicted, named or first, on=series_phrase(named) if named else None)
 
 
-def _series(series: ImagingSeries, index: int) -> Draft:
+def _reading(series: ImagingSeries, choice: SeriesChoice | None) -> str:
+    """Sentences on whether the networks read the series, where there is something to say."""
+    if choice is None:
+        return ""
+    said = []
+    if not choice.chosen:
+        said.append(f"Not read by the networks: {choice.reason}")
+    elif choice.reason:
+        said.append(f"Read by the networks: {choice.reason}")
+    if series.validity.verdict is SeriesVerdict.DOUBTFUL:
+        said.append(f"Doubtful: {'; '.join(series.validity.reasons)}")
+    return "".join(f" {neutralise(sentence, limit=400).rstrip('. ')}." for sentence in said)
+
+
+def _series(series: ImagingSeries, index: int, choice: SeriesChoice | None) -> Draft:
     name = series_name(series)
     spacing = " x ".join(f"{s:.1f}" for s in series.spacing_mm)
     fields = {
@@ -55,39 +69,9 @@ def _series(series: ImagingSeries, index: int) -> Draft:
     if series.date:
         fields["date"] = word(series.date)
     text = f"Series {series_phrase(series)} ({series.modality.value})" + (f" of {series.date}" if series.date else "")
-    text += f": {series.volume.shape[0]} slices, spacing {spacing} mm."
+    text += f": {series.volume.shape[0]} slices, spacing {spacing} mm.{_reading(series, choice)}"
     source = located(series.source, series_uid=series.series_uid, date=series.date)
     return Draft("series", text, fields, source, rank=50 - index, label=name)
-
-
-def _intensity(value: float, unit: str) -> Field:
-    return quantity(value, _UNIT.get(unit, unit), digits=1 if unit == "SUVbw" else 0)
-
-
-def _lesion(measured: Measurement, series: ImagingSeries, index: int) -> Draft:
-    name = series_name(series)
-    fields: dict[str, Field] = {"series": word(name)}
-    source = located(series.source, series_uid=series.series_uid, slice_index=measured.key_slice, date=series.date)
-    if measured.note:
-        text = f"The lesion on {name} could not be measured: {measured.note}."
-        return Draft("lesion", text, fields, source, rank=55 - index, label=f"lesion on {name}")
-    fields |= {
-        "volume": quantity(measured.volume_ml, "mL"),
-        "longest_diameter": quantity(measured.longest_axial_diameter_mm, "mm", digits=0),
-        "short_axis": quantity(measured.short_axis_mm, "mm", digits=0),
-        "mean_intensity": _intensity(measured.mean_intensity, measured.intensity_unit),
-        "max_intensity": _intensity(measured.max_intensity, measured.intensity_unit),
-        "slice": Field(value=measured.key_slice + 1, display=f"slice {measured.key_slice + 1}"),
-    }
-    outline = "a proposed outline, not confirmed by a person" if measured.proposed else "the outline in the files"
-    text = (
-        f"On {series_phrase(series)} the lesion has a volume of {fields['volume'].display}, "
-        "a longest axial diameter of "
-        f"{fields['longest_diameter'].display} and a short axis of {fields['short_axis'].display}; mean intensity "
-        f"{fields['mean_intensity'].display}, maximum {fields['max_intensity'].display}; largest on "
-        f"{fields['slice'].display}; measured from {outline}."
-    )
-    return Draft("lesion", text, fields, source, rank=75 - index, label=f"lesion on {name}")
 
 
 def _appearance(predicted: Prediction, series: ImagingSeries | None, *, on: str | None) -> Draft:
@@ -98,6 +82,8 @@ def _appearance(predicted: Prediction, series: ImagingSeries | None, *, on: str 
     if predicted.probability is not None:
         fields["probability"] = quantity(predicted.probability, None, digits=2)
         text += f", probability {fields['probability'].display}"
+    if predicted.on_proposed_outline:
+        text += ON_PROPOSED
     source = located(series.source if series else None, series_uid=series.series_uid if series else None)
     return Draft(
         "appearance",

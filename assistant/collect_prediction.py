@@ -6,11 +6,12 @@ Thresholds that name a risk group or an agreement stand here once, so that text 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from assistant.collect_draft import Draft, ordinal, percent, percent_range, quantity, word
-from assistant.collect_imaging import series_name
+from assistant.collect_imaging import ON_PROPOSED, series_name
 from assistant.collect_patient import disease_name
 from assistant.contradictions import molecular_agreement, predicted_label, predicted_type_code
 from assistant.evidence import EvidenceSource, Field
@@ -25,21 +26,32 @@ TOP_GENES = 3
 
 
 def draft_predictions(patient: Patient, prediction: PatientPrediction) -> Iterator[Draft]:
-    """Every P and X evidence of the case."""
+    """Every P and X evidence of the case; what rests on a proposed outline says so."""
     for predicted in prediction.predictions:
-        if predicted.task == "survival":
-            yield _survival(predicted)
-            if predicted.contributions:
-                yield _contribution(predicted)
-        elif predicted.task == "cancer_type":
-            yield _cancer_type(patient, predicted)
-        elif predicted.task.startswith("molecular:"):
-            yield _molecular(patient, predicted)
+        for draft in _of_prediction(patient, predicted):
+            yield _on_proposed(draft) if predicted.on_proposed_outline else draft
+    proposed = any(p.on_proposed_outline for p in prediction.predictions)
     for attribution in prediction.attributions:
         if attribution.map is not None:
-            yield _heatmap(patient, attribution)
+            heat = _heatmap(patient, attribution)
+            yield _on_proposed(heat) if proposed else heat
         elif _is_gene_level(patient, attribution):
             yield _genes(attribution)
+
+
+def _of_prediction(patient: Patient, predicted: Prediction) -> Iterator[Draft]:
+    if predicted.task == "survival":
+        yield _survival(predicted)
+        if predicted.contributions:
+            yield _contribution(predicted)
+    elif predicted.task == "cancer_type":
+        yield _cancer_type(patient, predicted)
+    elif predicted.task.startswith("molecular:"):
+        yield _molecular(patient, predicted)
+
+
+def _on_proposed(draft: Draft) -> Draft:
+    return replace(draft, text=f"{draft.text.rstrip('.')}{ON_PROPOSED}.")
 
 
 def risk_group(percentile: float) -> str:

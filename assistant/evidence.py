@@ -94,6 +94,16 @@ EVIDENCE_FIELDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "conflict": ("F", ("statement", "first", "second")),
     "series": ("I", ("modality", "role", "date", "slices", "spacing")),
     "lesion": ("I", ("series", "volume", "longest_diameter", "short_axis", "mean_intensity", "max_intensity", "slice")),
+    "proposed_lesion": (
+        "I",
+        ("series", "volume", "longest_diameter", "short_axis", "mean_intensity", "max_intensity", "slice"),
+    ),
+    "lesion_change": (
+        "I",
+        ("series", "lesion", "trend", "measure", "before", "now", "change", "smallest", "date_before", "date_now"),
+    ),
+    "lesion_sum": ("I", ("series", "count", "before", "now", "change", "date_before", "date_now")),
+    "lesion_intensity": ("I", ("series", "mean", "p10", "p90", "suv_max", "suv_peak", "suv_mean", "ratio", "basis")),
     "appearance": ("I", ("attribute", "finding", "probability")),  # finding is perceived from imaging
     "variant": ("M", ("gene", "variant", "consequence", "allele_fraction", "depth", "effect")),
     "copy_number": ("M", ("gene", "call", "log2_ratio")),

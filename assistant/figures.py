@@ -17,6 +17,7 @@ from sksurv.nonparametric import kaplan_meier_estimator
 
 import encoders
 from assistant.slice_image import draw_slice, orient_slice, to_data_uri, window_for
+from encoders.lesion_candidates import with_proposed
 from encoders.patient import ImagingModality, ImagingSeries, Patient
 from encoders.prediction import Attribution, Measurement, PatientPrediction, Prediction
 from retrieval.passage import Retrieved
@@ -45,6 +46,7 @@ def build_figures(patient: Patient, prediction: PatientPrediction, retrieved: Re
         similar : [{case_id, similarity, followup_months, event}]
         skipped : what is not drawn, each with its reason
     """
+    patient = with_proposed(patient, prediction.proposed)
     skipped: list[str] = []
     survival = _first(prediction.predictions, "survival")
     return {

@@ -5,7 +5,7 @@ What this module does not know: what a claim says (grounding_statement.py, groun
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
@@ -190,6 +190,8 @@ def view(item: Evidence) -> EvidenceView:
     field_poles |= {p for p in IMPLIED_POLES.get(item.type, ()) if p[0] not in {g for g, _ in field_poles}}
     if item.type == "therapy":
         field_poles |= _status_poles(fields.get("status", ()))
+    if item.type == "lesion_change" and "trend" in item.fields:
+        field_poles |= _TREND_POLES.get(item.fields["trend"].display, frozenset())
     found = directions(text_tokens)
     inside = {j for _, scope in found.cues for j in scope}
     return EvidenceView(
@@ -299,6 +301,14 @@ def _status_poles(tokens: Sequence[Token]) -> set[Pole]:
     if not tokens:
         return set()
     return {("offer", 0)} if tokens[0].key == word_key("offered") else {("offer", 1)}
+
+
+_TREND_POLES: Mapping[str, frozenset[Pole]] = {
+    "grown": frozenset([("growth", 0), ("level", 0)]),
+    "shrunk": frozenset([("growth", 1), ("level", 1)]),
+    "stable": frozenset([("growth", 2), ("course", 0)]),
+}
+"""Trend of a lesion -> the directions that may be said of it; a stable one was neither increased nor decreased."""
 
 
 def _biomarker_poles(tokens: Sequence[Token]) -> frozenset[Pole]:

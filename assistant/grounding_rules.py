@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from assistant.claim import Verdict
 from assistant.grounding_evidence import EvidenceView, pole_of
-from assistant.grounding_statement import Bound, Statement, is_approximate
-from assistant.grounding_vocabulary import FIELD_CUES, FRAMES, ORDERING, REQUIRED_CUES
+from assistant.grounding_statement import Bound, Statement, is_approximate, is_part_of_a_name
+from assistant.grounding_vocabulary import DENYING_TYPES, FIELD_CUES, FRAMES, ORDERING, REQUIRED_CUES
 from assistant.grounding_words import CAUSAL, NEGATIONS
 from assistant.normalise import TokenKind, word_key
 
@@ -197,6 +197,8 @@ def _number_fits(bound: Bound, statement: Statement, held: EvidenceView) -> Find
     fields = {f for f in held.number_fields(number, approximate=approximate) if f}
     if _is_interval_level(bound, statement) and None in held.number_fields(number):
         return None
+    if is_part_of_a_name(statement, bound, held, fields - set(cues)):
+        return None
     if not fields:
         return _not_a_time_point(bound, statement, held)
     unit = {n.unit for n, f in held.numbers if f in fields}
@@ -271,7 +273,7 @@ def denials_are_kept(statement: Statement) -> Finding | None:
     if statement.found.cues:
         return None
     for evidence_id, held in statement.views.items():
-        if held.item.type not in ("passage", "note", "conflict", "therapy"):
+        if held.item.type not in DENYING_TYPES:
             continue
         only_denied = held.denied - held.plain - held.type_words - held.field_keys.get("drug", frozenset())
         for bound in statement.bound:

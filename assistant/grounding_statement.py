@@ -5,6 +5,7 @@ Rules over it live in grounding_rules.py. Not known here: verdicts.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -221,3 +222,15 @@ def _open_scope(tokens: Sequence[Token], index: int) -> range:
 def is_approximate(tokens: Sequence[Token], index: int) -> bool:
     """Whether the number at ``index`` is said to be rounded ("about 12 mL")."""
     return any(t.key in APPROXIMATE_KEYS for t in tokens[max(0, index - 2) : index])
+
+
+def is_part_of_a_name(
+    statement: Statement, bound: Bound, held: EvidenceView, fields: frozenset[str] | set[str]
+) -> bool:
+    """Whether a number stands as in one of these fields, after the same word: "lesion 2", not "slice 2"."""
+    before = statement.tokens[bound.index - 1].key if bound.index else None
+    for name in fields:
+        shown = tokenise(held.item.fields[name].display)
+        if any(b.key == bound.token.key and a.key == before for a, b in itertools.pairwise(shown)):
+            return True
+    return False

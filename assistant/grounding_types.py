@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from assistant.claim import Verdict
 from assistant.evidence import Ledger
+from assistant.grounding_change import change_keeps_its_order
 from assistant.grounding_evidence import EvidenceView
 from assistant.grounding_rules import ALTERATION_KINDS, Finding
 from assistant.grounding_statement import Bound, Statement
@@ -230,6 +231,7 @@ TYPE_RULES: tuple[Callable[[Statement], Finding | None], ...] = (
     appearance_is_stated_as_read,
     missing_is_not_available,
     explanation_pairs_are_kept,
+    change_keeps_its_order,
 )
 
 

@@ -56,6 +56,15 @@ TYPE_WORDS: Mapping[str, str] = {
     "lesion": "lesion tumour mass volume long longest axial diameter short axis size mean maximum intensity slice axis "
               "dimension extent key image imaging on scan largest axially series uptake suvmax maximum suvmean "
               "measuring across hounsfield suv suvmean visible reaching occupies",
+    "proposed_lesion": "lesion tumour mass volume long longest axial diameter short axis size mean maximum intensity slice key image imaging on "
+                       "scan series measuring suvmax suvmean hounsfield suv proposed outline software candidate",
+    "lesion_change": "lesion tumour mass change changes compared comparison prior study studies earlier previous previously before now "
+                     "current currently then size measure longest diameter short axis imaging on scan series was is were went since follow "
+                     "followup up interval alone only one this trend smallest outline outlined went percent",
+    "lesion_sum": "sum total diameter diameters lesion lesions matched compared comparison prior study earlier before now current change "
+                  "went on series imaging scan follow followup percent left out more",
+    "lesion_intensity": "lesion tumour mass mean maximum percentile intensity signal uptake suvmax suvpeak suvmean suv hounsfield "
+                        "ratio times median around surrounding tissue on imaging scan image series value relative",
     "appearance": "tracer imaging image images appears appearance look looks lesion tumour mass read reads model network "
                   "probability appear attribute characterised rated assessed classified "
                   "predict likely suggests suggest scan estimate radiological radiologically confidence",
@@ -100,10 +109,16 @@ TYPE_WORDS: Mapping[str, str] = {
 }  # fmt: skip
 """Evidence type -> words that may be said about it beside its own; none of them carries a value."""
 
+_LESION_CUES: Mapping[str, tuple[str, ...]] = {
+    "volume": ("volume",), "longest_diameter": ("longest", "long", "diameter"), "short_axis": ("short",),
+    "mean_intensity": ("mean", "suvmean"), "max_intensity": ("maximum", "suvmax"), "slice": ("slice",),
+}  # fmt: skip
+
 FIELD_CUES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "lesion": {
-        "volume": ("volume",), "longest_diameter": ("longest", "long", "diameter"), "short_axis": ("short",),
-        "mean_intensity": ("mean", "suvmean"), "max_intensity": ("maximum", "suvmax"), "slice": ("slice",),
+    "lesion": _LESION_CUES, "proposed_lesion": _LESION_CUES,
+    "lesion_intensity": {
+        "mean": ("mean",), "p10": ("number:1E+1:ordinal",), "p90": ("number:9E+1:ordinal",), "suv_max": ("maximum", "suvmax"),
+        "suv_peak": ("suvpeak",), "suv_mean": ("suvmean", "mean"), "ratio": ("ratio", "times"),
     },
     "survival": {
         "percentile": ("percentile",), "survival_12m": ("number:12:month",), "interval_12m": ("number:12:month",),
@@ -132,6 +147,7 @@ ORDERING = _words("followed before after then versus vs compared over than prior
 """Words of free text that make the order of what stands around them its meaning."""
 
 FRAMES: Mapping[str, tuple[frozenset[str], str]] = {
+    "proposed_lesion": (_words("proposed"), "states a proposed lesion as a found one; say that it is proposed"),
     "molecular_prediction": (_words("predict model probability estimate likely suggest network classifier"),
                              "states a prediction as a fact; say that it is predicted"),
     "cancer_type_prediction": (_words("predict model probability estimate likely suggest network classifier"),
@@ -152,6 +168,11 @@ disagree disagreement conflict contradict contradiction differ discrepancy disco
                "does not say that this is missing"),
 }  # fmt: skip
 """Type -> (word keys of which a claim must hold one, what is wrong otherwise)."""
+
+DENYING_TYPES = _words("""
+passage note conflict therapy lesion proposed_lesion lesion_change lesion_sum lesion_intensity
+""")
+"""Types whose sentences may deny something ("not measurable by RECIST 1.1"): what they deny is not claimed."""
 
 PLACES = _words("""
 lesion tumour mass outline segmentation segment contour margin region mask image imag scan slice series volume

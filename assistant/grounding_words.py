@@ -161,6 +161,8 @@ low lower lowest reduced lowers lowered lowering decreases decrease decreased de
     "range": (_words("within"), _words("outside unlike")),
     "side": (_words("left"), _words("right")),
     "test": (_words("passed passes"), _words("failed fails")),
+    "growth": (_words("grown grew grows enlarged"), _words("shrunk shrank shrunken shrinks"), _words("unchanged")),
+    "size": (_words("larger bigger"), _words("smaller")),
     "sign": (_words("positive"), _words("negative")),
     "course": (
         _words("stable"),

@@ -73,6 +73,18 @@ ALWAYS: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Type -> fields a made-up line always has."""
 
+WORDED_TYPES = frozenset(ALWAYS)
+"""Types with phrasings (assistant/prompts/phrases.txt); any other type is in no training pair. A type is added by
+writing its phrasings there and its fields in ``ALWAYS``."""
+
+
+def told_types(cases: Iterable[LMCase]) -> tuple[str, ...]:
+    """Types a decoder trained on these cases can be asked to word: worded ones that the cases' own ledgers hold.
+
+    Made-up lines alone do not count: a decoder that met gene_attribution only there garbled it in every report.
+    """
+    return tuple(sorted({line.type for case in cases for line in case.lines} & WORDED_TYPES))
+
 
 @dataclass(frozen=True)
 class Line:
@@ -247,6 +259,8 @@ def made_up_case(rng: random.Random) -> LMCase:
     counters: dict[str, int] = {}
     findings: dict[str, dict[str, str]] = {}
     for kind, (letter, _) in EVIDENCE_FIELDS.items():
+        if kind not in WORDED_TYPES:
+            continue
         seen: set[str | None] = {None}
         for _ in range(rng.choice((0, 1, 1, 2, 3, 4))):
             counters[letter] = counters.get(letter, 0) + 1

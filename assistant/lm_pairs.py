@@ -16,7 +16,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from assistant.lm_cases import ALWAYS, CLOSED_WORDS, PERCEIVED_FROM, Line, LMCase, consistent, made_up_line
+from assistant.lm_cases import (
+    ALWAYS,
+    CLOSED_WORDS,
+    PERCEIVED_FROM,
+    WORDED_TYPES,
+    Line,
+    LMCase,
+    consistent,
+    made_up_line,
+)
 from assistant.lm_lines import CHUNK_LINES, chunks, compact_parts
 from assistant.lm_phrases import capital, reference, word_findings, word_line
 from assistant.lm_questions import OTHER, PREFIXES, SUFFIXES, TOPICS, UNKNOWNS, Topic
@@ -105,7 +114,7 @@ class PairMaker:
 
     def _see(self, case: LMCase) -> _Seen:
         rng = self.rng
-        lines = list(case.lines)
+        lines = [line for line in case.lines if line.type in WORDED_TYPES]
         if rng.random() < 0.35:  # types the cohort rarely shows
             kinds = [k for k in CLOSED_KINDS if k not in PERCEIVED_FROM]
             lines += [made_up_line(rng.choice(kinds), 0, rng, oncotree=case.oncotree) for _ in range(rng.randint(2, 8))]
@@ -189,7 +198,7 @@ class PairMaker:
         if kind < 0.12:
             asked = rng.choice(rng.choice(UNKNOWNS).questions)
             return self._pair(self._head(asked, OTHER), self._others(seen, (), 0, 4), (), seen, OTHER)
-        name = rng.choice(PERCEIVED_TOPICS if rng.random() < 0.4 else tuple(TOPICS))
+        name = rng.choice(PERCEIVED_TOPICS if rng.random() < 0.4 else WORDED_TOPICS)
         topic = TOPICS[name]
         relevant = [line for line in seen.lines if answers(line, topic)]
         if kind < 0.24:
@@ -206,7 +215,7 @@ class PairMaker:
         return self._pair(self._head(asked, name), tuple(mixed), tuple(told), seen, name)
 
     def _any_topic(self, seen: _Seen) -> tuple[str, Topic, list[Line]]:
-        names = list(TOPICS)
+        names = list(WORDED_TOPICS)
         self.rng.shuffle(names)
         for name in names:
             found = [line for line in seen.lines if answers(line, TOPICS[name])]
@@ -249,7 +258,8 @@ class PairMaker:
 
 _OPENINGS = ("A {who}{age} with {what}", "The {who}{age} has {what}", "This {who}{age} was diagnosed with {what}")
 PERCEIVED_TOPICS = tuple(name for name, topic in TOPICS.items() if set(topic.types) & set(PERCEIVED_FROM))
-CLOSED_KINDS = tuple(dict.fromkeys(kind for types in SECTION_TYPES.values() for kind in types))
+WORDED_TOPICS = tuple(name for name, topic in TOPICS.items() if set(topic.types) & WORDED_TYPES)
+CLOSED_KINDS = tuple(dict.fromkeys(kind for types in SECTION_TYPES.values() for kind in types if kind in WORDED_TYPES))
 
 
 def answers(line: Line, topic: Topic) -> bool:

@@ -26,7 +26,7 @@ from assistant.llm.locations import home_folder
 from assistant.llm.soft_tokens import ADAPTERS_FILE, CARD_FILE, AdapterSet, file_sha256, llm_fingerprint
 from assistant.lm_align import SlotTargets, slot_error
 from assistant.lm_batch import Batch, Encoder, Read, read_batch
-from assistant.lm_cases import LMCase, load_cases
+from assistant.lm_cases import LMCase, load_cases, told_types
 from assistant.lm_model import HIDDEN, new_adapters, new_decoder, save_decoder
 from assistant.lm_model import train_tokenizer as fit_tokenizer
 from assistant.lm_pairs import LMPair, PairMaker
@@ -164,6 +164,7 @@ class Trainer:
             "name": "radomica-lm",
             "style": PromptStyle.COMPACT.value,
             "research_use": RESEARCH_USE,
+            "evidence_types": list(told_types(self.training)),
             "hidden_size": HIDDEN,
             "encoder_hash": adapters.encoder_hash,
             "llm_hash": llm_fingerprint(folder),

@@ -43,17 +43,23 @@ class CaseContext:
     timings_s: Mapping[str, float] = field(default_factory=dict)
 
 
-def prepare_case(patient: Patient, *, progress: Progress | None = None) -> CaseContext:
+def prepare_case(patient: Patient, *, use_proposed: bool = False, progress: Progress | None = None) -> CaseContext:
     """Predict, retrieve and collect: the ledger of one patient.
+
+    use_proposed : the networks also read series whose lesion only software outlined (encoders/lesion_candidates.py);
+        every prediction that rests on one says so
 
     Raises
     ------
     UnavailableError: weights or the knowledge files are not there
     """
+    from encoders.lesion_candidates import propose_lesions, with_proposed  # noqa: PLC0415
     from encoders.predict import predict  # noqa: PLC0415  loads torch; the report tables need neither
     from retrieval.search import retrieve  # noqa: PLC0415
 
     clock = _Clock(progress)
+    if use_proposed:
+        patient = with_proposed(patient, clock.step("propose lesions", lambda: propose_lesions(patient)))
     prediction = clock.step("predict", lambda: predict(patient))
     retrieved = clock.step("retrieve", lambda: retrieve(patient, prediction))
     ledger = clock.step("collect", lambda: collect_evidence(patient, prediction, retrieved))

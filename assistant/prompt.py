@@ -18,7 +18,15 @@ from typing import Any
 
 from assistant.claim import CheckedClaim, Claim
 from assistant.evidence import CITATION, Evidence, Ledger
-from assistant.llm.chat_model import ChatModel, ChatRequest, Message, PromptStyle, SoftTokensPart, TextPart
+from assistant.llm.chat_model import (
+    ChatModel,
+    ChatRequest,
+    Message,
+    PromptStyle,
+    SoftTokensPart,
+    TextPart,
+    can_word,
+)
 from assistant.lm_lines import chunks, compact_line, compact_parts
 from assistant.report import SECTION_TITLES
 from assistant.sections import section_evidence
@@ -61,9 +69,9 @@ def report_requests(
     """Requests that together write one section: one for INSTRUCT, one per chunk of lines for COMPACT.
 
     ``soft`` is ``llm.soft_tokens(embeddings)``; a request carries a modality's tokens only where its evidence is
-    perceived from them. Returns () when the ledger holds nothing for this section.
+    perceived from them. Evidence of a type the model cannot word is left out. Returns () when nothing is left.
     """
-    evidence = section_evidence(ledger, section)
+    evidence = tuple(e for e in section_evidence(ledger, section) if can_word(llm, e.type))
     if not evidence:
         return ()
     if llm.style is PromptStyle.COMPACT:

@@ -145,7 +145,7 @@ def _choose(question: str, ranked: Sequence[tuple[str, float]], ledger: Ledger, 
     best = ranked[0][0]
     for name in (best, *(NEXT_OF_KIN.get(best, ()) if named else ())):
         found = [e for e in ledger if answers_topic(e, TOPICS[name]) and _mentions(e, named)]
-        found = _by_name(question, found)
+        found = _by_field(question, _by_name(question, found))
         if found:
             found.sort(key=lambda e: (TOPICS[name].types.index(e.type), -e.rank))
             return Route(name, tuple(found[:MAX_ANSWERED]), TOPICS[name].test, named)
@@ -159,6 +159,13 @@ def _by_name(question: str, found: list[Evidence]) -> list[Evidence]:
     exact = [
         e for e in found if "name" in e.fields and asked & {w.lower() for w in _WORD.findall(e.fields["name"].display)}
     ]
+    return exact or found
+
+
+def _by_field(question: str, found: list[Evidence]) -> list[Evidence]:
+    """Only the evidence with a field the question names in one word ("SUVpeak"), where any has it."""
+    asked = {w.lower() for w in _WORD.findall(question)}
+    exact = [e for e in found if asked & {name.replace("_", "") for name in e.fields if "_" in name}]
     return exact or found
 
 

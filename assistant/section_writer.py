@@ -1,5 +1,6 @@
 """One report section: ask the model, check every claim, retry once, ask for what is missing, quote what is left.
 
+Evidence of a type the model was not trained to word (``can_word``) is not given to it but stated by its own sentence.
 What it guarantees whatever the model writes: only SUPPORTED claims are printed, nothing twice, every alteration and
 therapy row of the ledger is cited somewhere, every refused claim is kept with its reason.
 Not known here: what makes a claim true (grounding.py) or how a request is worded (prompt.py).
@@ -14,7 +15,7 @@ from assistant.claim import CheckedClaim, Claim, Verdict
 from assistant.evidence import Evidence, Ledger
 from assistant.grounding import check_claim
 from assistant.grounding_evidence import NEUTRAL_KEYS
-from assistant.llm.chat_model import ChatModel, ChatRequest, SoftTokensPart, generate_all
+from assistant.llm.chat_model import ChatModel, ChatRequest, SoftTokensPart, can_word, generate_all
 from assistant.normalise import TokenKind, tokenise
 from assistant.prompt import parse_claims, report_requests, retry_request
 from assistant.report import SECTION_TITLES, Section
@@ -166,22 +167,23 @@ class SectionWriter:
             self._take(self._fresh(self._ask(request, CHECKED_CAP).checked), printed)
 
     def _finished(self, section: str, evidence: Sequence[Evidence], printed: list[CheckedClaim]) -> Section:
-        missing = self._missing(section)
+        stated = [e for e in evidence if not can_word(self._llm, e.type) and e.id not in self._cited]
+        missing = [e for e in self._missing(section) if e not in stated]
         notes = []
         if missing and printed:
             notes.append(f"{len(missing)} pieces of evidence are quoted because the model left them out.")
-        quotes = list(missing)
+        quotes = missing
         if not printed and not missing:
-            unsaid = [e for e in evidence if e.id not in self._cited]
-            if not unsaid:
+            unsaid = [e for e in evidence if e.id not in self._cited and e not in stated]
+            if not unsaid and not stated:
                 return Section(section, SECTION_TITLES[section], (), "Everything here is said in an earlier section.")
-            quotes = [max(unsaid, key=lambda e: e.rank)]
-        if not printed:
+            quotes = [max(unsaid, key=lambda e: e.rank)] if unsaid else []
+        if quotes and not printed:
             notes.append("The model wrote nothing here that the evidence supports; the top evidence is quoted instead.")
-        for item in quotes:
+        for item in (*quotes, *stated):
             self._counts["quoted"] += 1
             self._cited.add(item.id)
-            printed.append(_quote(item))
+            printed.append(quote_evidence(item))
         return Section(section, SECTION_TITLES[section], tuple(printed), " ".join(notes))
 
 
@@ -207,5 +209,6 @@ def _over_cap(claim: CheckedClaim) -> CheckedClaim:
     return CheckedClaim(claim.text, claim.citations, claim.verdict, reason, claim.raw)
 
 
-def _quote(item: Evidence) -> CheckedClaim:
+def quote_evidence(item: Evidence) -> CheckedClaim:
+    """The evidence's own sentence as a claim."""
     return CheckedClaim(item.text, (item.id,), Verdict.SUPPORTED, f"quoted from {item.id}", item.text, quoted=True)

@@ -16,7 +16,16 @@ from encoders.errors import ContractError
 
 SECTION_TYPES: Mapping[str, tuple[str, ...]] = {
     "summary": ("demographics", "diagnosis", "performance", "treatment", "variant", "therapy", "survival"),
-    "imaging": ("series", "lesion", "appearance", "heatmap"),
+    "imaging": (
+        "series",
+        "lesion",
+        "proposed_lesion",
+        "lesion_change",
+        "lesion_sum",
+        "lesion_intensity",
+        "appearance",
+        "heatmap",
+    ),
     "molecular": ("variant", "copy_number", "fusion", "biomarker", "expression_profile", "pathway"),
     "predictions": (
         "survival",

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,13 +20,16 @@ from torch import Tensor
 
 from encoders.explain.explain import explain_patient
 from encoders.explain.shapley import shapley_values
+from encoders.follow_up import follow_up
 from encoders.fusion import EXPRESSION_TASKS, IMAGE_TASKS, Tokens, place_kind
 from encoders.inputs import CANCER_CODES, MODALITIES, POOLED, Batch, PatientInputs, make_batch, read_inputs
 from encoders.labels import task_words, unreadable_reason
+from encoders.lesion_candidates import propose_lesions, with_proposed
 from encoders.measure import measure_patient
 from encoders.models import Models, load_models
 from encoders.patient import Patient
 from encoders.prediction import Embeddings, PatientPrediction, Prediction, SurvivalCurve
+from encoders.radiology import lesion_segment
 from encoders.survival import BIN_EDGES_MONTHS, survival_curve
 
 __all__ = ["load_models", "predict"]
@@ -95,28 +99,52 @@ def predict(patient: Patient, *, models: Models | None = None, explain: bool = T
     models = models or load_models()
     inputs = read_inputs(patient)
     versions = {str(models.card["id"]): models.sha256}
-    measurements = measure_patient(patient)
+    measured = _measure(patient)
     if not any(inputs.present):
         reason = "no modality could be encoded: " + "; ".join(inputs.reasons.values())
         missing = {task: reason for task in ("survival", "cancer_type", *EXPRESSION_TASKS)}
         return PatientPrediction(
-            None, (), (), measurements, missing | _series_reasons(patient, inputs), versions, inputs.series_choices
+            embeddings=None,
+            predictions=(),
+            attributions=(),
+            not_predicted=missing | _series_reasons(patient, inputs),
+            versions=versions,
+            series_choices=inputs.series_choices,
+            **measured,
         )
     batch = make_batch([inputs], models.scale)
     with torch.no_grad():
         tokens = models.model.encode(batch)
         run = _Run(patient, inputs, batch, tokens, models.model.fuse(tokens), models)
         predictions, not_predicted = _predict_all(run)
+    if _on_proposed_outline(patient, inputs):
+        predictions = tuple(replace(p, on_proposed_outline="imaging" in p.inputs) for p in predictions)
     attributions = explain_patient(patient, inputs, batch, models) if explain else ()
     return PatientPrediction(
         embeddings=_embeddings(run),
         predictions=predictions,
         attributions=attributions,
-        measurements=measurements,
         not_predicted=not_predicted | _series_reasons(patient, inputs),
         versions=versions,
         series_choices=inputs.series_choices,
+        **measured,
     )
+
+
+def _measure(patient: Patient) -> dict[str, Any]:
+    """Measurements of outlined and of proposed lesions, and their change; the networks read outlined lesions only."""
+    proposed = propose_lesions(patient)
+    seen = with_proposed(patient, proposed)
+    measurements = measure_patient(seen)
+    changes, sums = follow_up(seen.imaging, measurements)
+    return {"measurements": measurements, "follow_up": changes, "diameter_sums": sums, "proposed": proposed}
+
+
+def _on_proposed_outline(patient: Patient, inputs: PatientInputs) -> bool:
+    """Whether any series read was cut out around an outline that software proposed."""
+    read = {crop.series_uid for crop in inputs.crops}
+    found = [lesion_segment(series) for series in patient.imaging if series.series_uid in read]
+    return any(segment is not None and segment.proposed for segment in found)
 
 
 def _series_reasons(patient: Patient, inputs: PatientInputs) -> dict[str, str]:

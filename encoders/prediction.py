@@ -7,9 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
+
+from encoders.lesion_change import LesionChange
+from encoders.patient import Segment
+from encoders.series_choice import SeriesChoice
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,7 @@ class Prediction:
     n_reference: int | None = None
     source_series_uid: str | None = None
     out_of_distribution_reason: str | None = None  # why the flag is set
+    on_proposed_outline: bool = False  # an image part rests on an outline that software proposed
 
 
 @dataclass(frozen=True)
@@ -93,7 +99,15 @@ class Attribution:
 
 @dataclass(frozen=True)
 class Measurement:
-    """A lesion measurement from a segment; units in the names. None = cannot be measured, see ``note``."""
+    """A lesion measurement from a segment; units in the names, intensities in ``intensity_unit``.
+
+    longest_axial_diameter_mm, short_axis_mm : RECIST 1.1: longest over all slices, and its perpendicular on that slice;
+        in the acquisition plane where ``note`` says so
+    key_slice : index on axis Z of the slice of the longest diameter
+    date : of the series, ISO; prior : a later series that shows the same holds a lesion too
+    not_measurable : why RECIST 1.1 does not call the lesion measurable; None = it does
+    suv_peak : None unless the unit is SUVbw; surrounding_ratio : MR only, signal over that of the tissue around it
+    """
 
     series_uid: str
     segment_label: str
@@ -103,9 +117,67 @@ class Measurement:
     mean_intensity: float
     max_intensity: float
     intensity_unit: str
-    key_slice: int  # index on axis Z of the largest axial area
+    key_slice: int
     proposed: bool = False
     note: str = ""
+    date: str | None = None
+    prior: bool = False
+    not_measurable: str | None = None
+    p10_intensity: float | None = None
+    p90_intensity: float | None = None
+    suv_peak: float | None = None
+    surrounding_ratio: float | None = None
+
+
+class FollowUpStatus(StrEnum):
+    """What two studies say of a lesion together."""
+
+    COMPARED = "compared"
+    NEW = "new"
+    VANISHED = "vanished"
+    NOT_MATCHED = "not matched"
+    NOT_COMPARED = "not compared"
+
+
+@dataclass(frozen=True)
+class LesionFollowUp:
+    """One lesion (or, where they cannot be told apart, all lesions of a series) now and in an earlier study.
+
+    series_uid, prior_series_uid : the two series compared; date_now, date_before : their dates, ISO
+    label : the lesion's; "" when several are meant
+    measure : "longest diameter" or, of a lymph node, "short axis"; "" when nothing was compared
+    change : sizes, percent and trend; None unless ``status`` is COMPARED
+    basis : why both are taken for the same lesion, or why no change is given
+    counts : lesions outlined (before, now)
+    """
+
+    series_uid: str
+    prior_series_uid: str
+    date_now: str
+    date_before: str
+    status: FollowUpStatus
+    label: str = ""
+    measure: str = ""
+    change: LesionChange | None = None
+    basis: str = ""
+    counts: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True)
+class DiameterSum:
+    """Sum of the diameters of the lesions matched in two series: not RECIST's, whose target lesions are not known.
+
+    count : lesions summed, the largest ``encoders.follow_up.MOST_SUMMED`` before; left_out : matched but not summed
+    """
+
+    series_uid: str
+    prior_series_uid: str
+    date_now: str
+    date_before: str
+    count: int
+    before_mm: float
+    now_mm: float
+    left_out: int = 0
 
 
 @dataclass(frozen=True)
@@ -118,3 +190,7 @@ class PatientPrediction:
     measurements: tuple[Measurement, ...]
     not_predicted: Mapping[str, str]  # task -> why there is no prediction
     versions: Mapping[str, str]  # weight and card names -> hash
+    series_choices: tuple[SeriesChoice, ...] = ()  # one per series of the patient, in order: read or not, and why
+    follow_up: tuple[LesionFollowUp, ...] = ()
+    diameter_sums: tuple[DiameterSum, ...] = ()
+    proposed: tuple[tuple[str, Segment], ...] = ()  # (series UID, outline) found by software, measured only

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from eval.benchmark import SHARED_DATA, BenchmarkResult, Progress, Row, chosen_groups
+from eval.imaging_candidates import candidate_rows
 from eval.imaging_explain import explanation_rows
 from eval.imaging_reading import reading_rows
 from eval.imaging_reliance import reliance_rows
@@ -18,6 +19,7 @@ HELD_OUT_SEED = 80_000
 """First seed of the held-out patients."""
 
 GROUPS: dict[str, Callable[[int, Path, Progress], tuple[Row, ...]]] = {
+    "candidates": lambda seed, _, progress: candidate_rows(n=60, seed=HELD_OUT_SEED + seed + 2, progress=progress),
     "explain": lambda seed, _, progress: explanation_rows(n=100, seed=HELD_OUT_SEED + seed, progress=progress),
     "radiogenomics": lambda seed, shared, progress: radiogenomics_rows(shared=shared, seed=seed, progress=progress),
     "reading": lambda seed, _, progress: reading_rows(seed=seed, progress=progress),

@@ -114,7 +114,11 @@ def _sections(data: Mapping[str, Any], tables: Mapping[str, Any], evidence: Mapp
     pictures = (data.get("figures") or {}).get("slices")
     rows = {
         "summary": header_rows(evidence),
-        "imaging": [*tables["imaging"]["lesions"], *(series_rows(evidence) if pictures else ())],
+        "imaging": [
+            *tables["imaging"]["lesions"],
+            *tables["imaging"]["sums"],
+            *(series_rows(evidence) if pictures else ()),
+        ],
         "molecular": [*tables["alterations"], *tables["markers"]],
         "predictions": tables["predictions"],
         "therapy": [*tables["therapy"]["offered"], *tables["therapy"]["excluded"]],

@@ -93,28 +93,100 @@ def _molecular_cells(item: Mapping[str, Any]) -> tuple[str, str, str, str]:
 
 
 LESION_COLUMNS = (
-    ("diameter", "Longest"),
-    ("short_axis", "Short axis"),
+    ("series", "Series"),
+    ("date", "Date"),
+    ("size", "Longest x short"),
     ("volume", "Volume"),
-    ("mean", "Mean"),
-    ("max", "Maximum"),
+    ("intensity", "Intensity"),
+    ("before", "Before"),
+    ("change", "Change"),
 )
 
 
+def _where(item: Mapping[str, Any]) -> tuple[str, str]:
+    """Series and label of a lesion's evidence: what its measurements have in common."""
+    return str(item["source"].get("series_uid", "")), str(item["source"].get("row_id", ""))
+
+
+def lesion_rows(evidence: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One row a lesion: {name, note, series, date, size, volume, intensity, before, change, ids}.
+
+    What became of a lesion stands with its size; a lesion that has no size today (vanished, unmatched) has its own row.
+    """
+    changes = {_where(e): e for e in of_type(evidence, "lesion_change")}
+    intensities = {_where(e): e for e in of_type(evidence, "lesion_intensity")}
+    rows = []
+    for item in of_type(evidence, "lesion", "proposed_lesion"):
+        change = changes.pop(_where(item), None) if _where(item)[1] else None
+        bright = intensities.get(_where(item))
+        rows.append(_lesion_row(item, change, bright))
+    return rows + [_change_row(e) for e in changes.values()]
+
+
+def _lesion_row(
+    item: Mapping[str, Any], change: Mapping[str, Any] | None, bright: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    sizes = [display(item, name) for name in ("longest_diameter", "short_axis")]
+    brightness = _labelled("mean", display(item, "mean_intensity"))
+    ids = [item["id"]]
+    if bright is not None:
+        brightness = _brightness(bright) or brightness
+        ids.append(bright["id"])
+    if change is not None:
+        ids.append(change["id"])
+    return {
+        "name": str(item["source"].get("row_id") or "lesion"),
+        "note": "proposed, not confirmed by a person" if item["type"] == "proposed_lesion" else "",
+        "series": display(item, "series").partition(" (")[0],
+        "date": str(item["source"].get("date") or ""),
+        "size": _joined(sizes[0].removesuffix(" mm") if sizes[1] else sizes[0], sizes[1], mark=" x "),
+        "volume": display(item, "volume"),
+        "intensity": brightness,
+        **_change_cells(change),
+        "ids": ids,
+    }
+
+
+def _brightness(item: Mapping[str, Any]) -> str:
+    if ratio := display(item, "ratio"):
+        return f"{ratio} x surroundings"
+    if percentiles := _joined(display(item, "p10").removesuffix(" HU"), display(item, "p90"), mark=" to "):
+        return f"mean {display(item, 'mean')}, {percentiles}"
+    named = (("SUVmax", "suv_max"), ("SUVpeak", "suv_peak"))
+    shown = [f"{name} {display(item, field).removesuffix(' SUVbw')}" for name, field in named if display(item, field)]
+    return ", ".join(shown) or display(item, "basis")
+
+
+def _change_cells(change: Mapping[str, Any] | None) -> dict[str, str]:
+    if change is None:
+        return {"before": "", "change": ""}
+    before = display(change, "before")
+    if not before:
+        return {"before": display(change, "date_before"), "change": display(change, "trend")}
+    measure = " (short axis)" if display(change, "measure") == "short axis" else ""
+    return {
+        "before": f"{before}{measure}, {display(change, 'date_before')}",
+        "change": f"{display(change, 'change')}, {display(change, 'trend')}",
+    }
+
+
+def _change_row(change: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "name": display(change, "lesion") or "lesions",
+        "note": "",
+        "series": display(change, "series"),
+        "date": display(change, "date_now"),
+        "size": "",
+        "volume": "",
+        "intensity": "",
+        **_change_cells(change),
+        "ids": [change["id"]],
+    }
+
+
 def imaging_tables(evidence: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """Lesion measurements (one row a lesion, with the columns any lesion fills) and appearance words."""
-    lesions = [
-        {
-            "series": display(e, "series"),
-            "diameter": display(e, "longest_diameter"),
-            "short_axis": display(e, "short_axis"),
-            "volume": display(e, "volume"),
-            "mean": display(e, "mean_intensity"),
-            "max": display(e, "max_intensity"),
-            "ids": [e["id"]],
-        }
-        for e in of_type(evidence, "lesion")
-    ]
+    """Lesion measurements (``lesion_rows``, with the columns any lesion fills), sums of diameters, appearance words."""
+    lesions = lesion_rows(evidence)
     looks = [
         {
             "attribute": _words(display(e, "attribute")),
@@ -125,7 +197,8 @@ def imaging_tables(evidence: Mapping[str, Any]) -> dict[str, list[Any]]:
         for e in of_type(evidence, "appearance")
     ]
     columns = [c for c in LESION_COLUMNS if any(r[c[0]] for r in lesions)]
-    return {"lesions": lesions, "columns": columns, "appearance": looks}
+    sums = [{"text": e["text"], "ids": [e["id"]]} for e in of_type(evidence, "lesion_sum")]
+    return {"lesions": lesions, "columns": columns, "sums": sums, "appearance": looks}
 
 
 def prediction_rows(evidence: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -93,6 +93,24 @@ class BatchingChatModel(Protocol):
         ...
 
 
+def read_evidence_types(card: Mapping[str, Any]) -> frozenset[str] | None:
+    """The evidence types a decoder was trained to word, from its card; None when the card names none."""
+    named = card.get("evidence_types")
+    return None if named is None else frozenset(named)
+
+
+def can_word(llm: ChatModel, evidence_type: str) -> bool:
+    """Whether evidence of this type is given to ``llm`` to word.
+
+    A general model (INSTRUCT) words every type. A COMPACT decoder words the closed list of its card, in the attribute
+    ``evidence_types``; evidence of other types is stated by its own sentence. Without such a list: every type.
+    """
+    if llm.style is not PromptStyle.COMPACT:
+        return True
+    known: frozenset[str] | None = getattr(llm, "evidence_types", None)
+    return known is None or evidence_type in known
+
+
 BATCH = 16
 """Most requests handed to ``generate_many`` at once; bounds the memory of the padded batch."""
 

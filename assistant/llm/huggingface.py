@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, LogitsProcessorList, TextIteratorStreamer
 
-from assistant.llm.chat_model import ChatRequest, PromptStyle, SoftTokensPart, TextPart
+from assistant.llm.chat_model import ChatRequest, PromptStyle, SoftTokensPart, TextPart, read_evidence_types
 from assistant.llm.locations import adapter_folder
 from assistant.llm.reference_grammar import ReferenceGrammar
 from assistant.llm.soft_tokens import CARD_FILE, AdapterSet, llm_fingerprint
@@ -68,6 +68,7 @@ class HuggingFaceModel:
         card = folder / CARD_FILE
         self.card: dict[str, Any] = json.loads(card.read_text(encoding="utf-8")) if card.is_file() else {}
         self.style = PromptStyle(self.card.get("style", PromptStyle.INSTRUCT.value))
+        self.evidence_types = read_evidence_types(self.card)
         self.llm_hash = llm_fingerprint(folder)
         self.interventions = 0
         self._load()

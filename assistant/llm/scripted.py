@@ -12,6 +12,7 @@ from encoders.errors import ContractError
 class ScriptedModel:
     """Answers from ``answers`` in order: strings, or functions of the request. ``requests`` holds what was asked.
 
+    evidence_types : the closed list of a COMPACT decoder's card; None words every type
     repeat_last : True answers every further request with the last answer; False raises when the queue is empty
     """
 
@@ -24,8 +25,10 @@ class ScriptedModel:
         style: PromptStyle = PromptStyle.INSTRUCT,
         soft: tuple[SoftTokensPart, ...] = (),
         repeat_last: bool = False,
+        evidence_types: frozenset[str] | None = None,
     ) -> None:
         self.style = style
+        self.evidence_types = evidence_types
         self.takes_soft_tokens = bool(soft)
         self.requests: list[ChatRequest] = []
         self._soft = soft

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from assistant.llm.chat_model import Message, PromptStyle, SoftTokensPart, TextPart
+from assistant.llm.chat_model import Message, PromptStyle, SoftTokensPart, TextPart, read_evidence_types
 from assistant.llm.locations import SHIPPED_LM, adapter_folder
 from assistant.llm.openai import RETRIES, TIMEOUT_S, OpenAIModel
 from assistant.llm.soft_tokens import CARD_FILE, AdapterSet, llm_fingerprint
@@ -61,6 +61,7 @@ class VLLMModel(OpenAIModel):
         if folder is not None:
             card = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
             self.style = PromptStyle(card.get("style", PromptStyle.INSTRUCT.value))
+            self.evidence_types = read_evidence_types(card)
 
     def _card_folder(self) -> Path | None:
         """The folder whose card speaks for the served model: its own, the shipped one, or the user's adapters."""

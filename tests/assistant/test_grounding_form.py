@@ -9,6 +9,7 @@ import pytest
 from assistant.claim import Claim, Verdict
 from assistant.evidence import Evidence, Ledger
 from assistant.grounding import check_claim
+from assistant.lm_cases import WORDED_TYPES
 from assistant.lm_lines import compact_line, parse_line
 from assistant.lm_phrases import (
     FINDING_PHRASES,
@@ -40,7 +41,7 @@ def wordings(item: Evidence) -> Iterator[str]:
 
 def test_every_phrasing_of_every_evidence_is_supported(toy_ledger: Ledger) -> None:
     tried, refused = 0, []
-    for item in toy_ledger:
+    for item in (e for e in toy_ledger if e.type in WORDED_TYPES):
         worded = list(wordings(item))
         assert worded, f"no phrasing fits {item.id} ({item.type})"
         for text in worded:

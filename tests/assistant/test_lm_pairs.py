@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 
@@ -12,8 +13,10 @@ from assistant.claim import Claim, Verdict
 from assistant.evidence import CITATION, REFERENCE, Ledger
 from assistant.grounding import check_claim
 from assistant.llm.chat_model import PromptStyle, SoftTokensPart, TextPart
+from assistant.llm.locations import SHIPPED_LM
 from assistant.llm.scripted import ScriptedModel
-from assistant.lm_cases import PERCEIVED_FROM, case_of, line_of, made_up_case
+from assistant.llm.soft_tokens import CARD_FILE
+from assistant.lm_cases import PERCEIVED_FROM, WORDED_TYPES, case_of, line_of, made_up_case, told_types
 from assistant.lm_lines import referable_fields
 from assistant.lm_pairs import LMPair, PairMaker, answer
 from assistant.lm_phrases import FINDING_PHRASES, PHRASES, applicable, capital, fill_phrase
@@ -117,17 +120,18 @@ def test_training_lines_are_the_lines_a_request_shows(toy_ledger: Ledger) -> Non
             assert shown[-len(expected) :] == expected
 
 
-def test_every_type_of_a_section_has_at_least_six_phrasings() -> None:
+def test_every_worded_type_of_a_section_has_at_least_six_phrasings() -> None:
     for types in SECTION_TYPES.values():
         for kind in types:
-            if kind not in PERCEIVED_FROM:
+            if kind not in PERCEIVED_FROM and kind in WORDED_TYPES:
                 assert len(PHRASES[kind]) >= 6, kind
+    assert set(PHRASES) | set(PERCEIVED_FROM) == WORDED_TYPES
     assert set(FINDING_PHRASES) == set(APPEARANCE) | set(EXPRESSION_PROFILES)
 
 
 def test_every_phrasing_of_the_toy_case_passes_the_check(toy_ledger: Ledger) -> None:
     refused = []
-    for item in toy_ledger:
+    for item in (e for e in toy_ledger if e.type in WORDED_TYPES):
         line = line_of(item)
         if item.type in PERCEIVED_FROM:
             finding = (line.finding or "").replace("_", " ")
@@ -144,7 +148,7 @@ def test_every_phrasing_of_the_toy_case_passes_the_check(toy_ledger: Ledger) -> 
 
 
 def test_worded_answers_of_the_toy_case_pass_the_check(toy_ledger: Ledger) -> None:
-    lines = case_of("LUAD", toy_ledger, {}, "", keep_evidence=False).lines
+    lines = [e for e in case_of("LUAD", toy_ledger, {}, "", keep_evidence=False).lines if e.type in WORDED_TYPES]
     for seed in range(3):
         for claim in parse_claims(answer(lines, random.Random(seed)), PromptStyle.COMPACT):
             checked = check_claim(claim, toy_ledger)
@@ -161,3 +165,21 @@ def test_optional_parts_of_a_phrase_need_all_their_fields() -> None:
 def test_topics_and_unknowns_are_asked_in_several_ways() -> None:
     assert all(len(topic.questions) >= 6 and topic.test for topic in TOPICS.values())
     assert all(u.keys and u.questions and u.test for u in UNKNOWNS)
+
+
+# ---- types a decoder words ----
+
+
+def test_types_without_phrasings_are_in_no_pair_and_in_no_card(toy_ledger: Ledger) -> None:
+    case = case_of("LUAD", toy_ledger, {}, "", keep_evidence=False)
+    newer = {line.type for line in case.lines} - WORDED_TYPES
+    assert newer == {"lesion_change", "lesion_sum", "lesion_intensity"}
+    told = {e for p in _draw([case], 300) for line in text_of(p).splitlines() for e in newer if f" {e}" in line}
+    assert not told
+    assert set(told_types([case])) == {line.type for line in case.lines} - newer
+
+
+def test_the_shipped_card_names_the_types_of_a_training_ledger() -> None:
+    """Training cases are predicted without explanations, so their ledgers hold neither of the two explanation types."""
+    card = json.loads((SHIPPED_LM / CARD_FILE).read_text())
+    assert set(card["evidence_types"]) == WORDED_TYPES - {"gene_attribution", "heatmap", "pathway"}

@@ -16,7 +16,7 @@ from assistant.llm.huggingface import HuggingFaceModel
 from assistant.llm.soft_tokens import file_sha256
 from assistant.lm_align import SLOTS, SlotTargets, slot_error
 from assistant.lm_batch import IGNORED, Encoder, read_batch
-from assistant.lm_cases import LMCase, load_cases, made_up_case
+from assistant.lm_cases import WORDED_TYPES, LMCase, load_cases, made_up_case
 from assistant.lm_model import SOFT_TOKENS, train_tokenizer
 from assistant.lm_pairs import PairMaker
 from assistant.lm_train import LMSettings, Trainer, train_lm
@@ -147,6 +147,8 @@ def test_the_card_names_command_seed_and_hashes(folder: Path) -> None:
     assert card["adapter_hash"] == file_sha256(folder / "adapters.safetensors")
     assert card["llm_hash"] == EmbeddedModel(folder).llm_hash
     assert card["metrics"]["steps"] == 3
+    assert "lesion" in card["evidence_types"] and set(card["evidence_types"]) <= WORDED_TYPES
+    assert EmbeddedModel(folder).evidence_types == frozenset(card["evidence_types"])
 
 
 def test_a_run_can_start_from_an_earlier_one(cases: list[LMCase], folder: Path, tmp_path: Path) -> None:

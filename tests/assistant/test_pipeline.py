@@ -11,7 +11,7 @@ from assistant.claim import Claim, Verdict
 from assistant.collect import collect_evidence
 from assistant.evidence import Ledger
 from assistant.grounding import check_claim
-from assistant.llm.chat_model import ChatRequest
+from assistant.llm.chat_model import ChatRequest, PromptStyle
 from assistant.llm.hostile import HostileModel
 from assistant.llm.scripted import ScriptedModel
 from assistant.pipeline import CaseContext, run
@@ -146,6 +146,28 @@ def test_the_same_case_and_model_give_the_same_id_and_json_is_strict(context: Ca
     assert read["synthetic"] is True and len(read["versions"]["prompts"]) == 64
     assert read["therapies"][0]["drug"] == "osimertinib" and read["therapies"][0]["evidence_ids"] == ["G1", "M1"]
     assert {m["modality"] for m in read["missing"]} == {"methylation", "protein markers"}
+
+
+def test_types_a_decoder_was_not_trained_on_are_stated_by_their_own_sentence(context: CaseContext) -> None:
+    """Counted as quoted, once, without the note that the model left them out; a general model is shown them."""
+    lines = {e.id: e for e in context.ledger}
+
+    def reply(request: ChatRequest) -> str:
+        return "\n".join(f"{lines[i].text} [{i}]" for i in request.allowed_ids)
+
+    known = frozenset(e.type for e in context.ledger) - {"lesion_change", "heatmap"}
+    model = ScriptedModel([reply], style=PromptStyle.COMPACT, repeat_last=True, evidence_types=known)
+    report = run(context, model)
+    asked = {lines[i].type for r in model.requests for i in r.allowed_ids}
+    imaging = next(s for s in report.sections if s.id == "imaging")
+    stated = [c for c in imaging.claims if c.quoted]
+    assert asked <= known
+    assert [lines[c.citations[0]].type for c in stated] == ["lesion_change", "heatmap"]
+    assert [c.text for c in stated] == [lines[c.citations[0]].text for c in stated]
+    assert report.raw_claims["quoted"] == 2 and imaging.note == ""
+    general = ScriptedModel([honest(context.ledger)], repeat_last=True)
+    run(context, general)
+    assert {"lesion_change", "heatmap"} <= {lines[i].type for r in general.requests for i in r.allowed_ids}
 
 
 def test_progress_names_each_step(context: CaseContext) -> None:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from encoders.lesion_change import lesion_change
 from encoders.patient import (
     Biomarker,
     CopyNumber,
@@ -25,7 +26,17 @@ from encoders.patient import (
     Treatment,
     Variant,
 )
-from encoders.prediction import Attribution, Embeddings, Measurement, PatientPrediction, Prediction, SurvivalCurve
+from encoders.prediction import (
+    Attribution,
+    DiameterSum,
+    Embeddings,
+    FollowUpStatus,
+    LesionFollowUp,
+    Measurement,
+    PatientPrediction,
+    Prediction,
+    SurvivalCurve,
+)
 from retrieval.passage import (
     BiomarkerRule,
     Direction,
@@ -119,11 +130,18 @@ def toy_prediction(**changes: object) -> PatientPrediction:
                         sanity={"deletion": (True, 0.21)}),
         ),
         "measurements": (
-            Measurement("1.2.3", "lesion", 12.4, 38.2, 21.3, 34.0, 96.0, "HU", 2),
-            Measurement("1.2.4", "lesion", 10.9, 33.1, 19.2, 4.6, 9.7, "SUVbw", 3),
+            Measurement("1.2.3", "lesion", 12.4, 38.2, 21.3, 34.0, 96.0, "HU", 2, date="2024-03-01",
+                        p10_intensity=-21.4, p90_intensity=71.2),
+            Measurement("1.2.4", "lesion", 10.9, 33.1, 19.2, 4.6, 9.7, "SUVbw", 3, date="2024-03-01", suv_peak=7.8,
+                        not_measurable="PT gives no diameter by RECIST"),
         ),
         "not_predicted": MappingProxyType({}),
         "versions": MappingProxyType({"fusion": weight_hash}),
+        "follow_up": (
+            LesionFollowUp("1.2.3", "1.2.1", "2024-03-01", "2023-09-14", FollowUpStatus.COMPARED, "lesion",
+                           "longest diameter", lesion_change(28.4, 38.2), "the only outlined lesion in each study", (1, 1)),
+        ),
+        "diameter_sums": (DiameterSum("1.2.3", "1.2.1", "2024-03-01", "2023-09-14", 3, 61.0, 74.0),),
     }  # fmt: skip
     return PatientPrediction(**{**values, **changes})  # type: ignore[arg-type]
 

@@ -11,15 +11,10 @@ import numpy as np
 import pytest
 
 from encoders.errors import InputError
-from encoders.measure import (
-    LesionTrend,
-    diameters,
-    lesion_change,
-    lesion_intensity,
-    measure_patient,
-    measure_segment,
-    recist_diameters,
-)
+from encoders.lesion_change import LesionTrend, lesion_change
+from encoders.lesion_intensity import lesion_intensity
+from encoders.lesion_size import diameters, recist_diameters
+from encoders.measure import measure_patient, measure_segment
 from encoders.patient import ImagingModality, ImagingSeries, IntensityUnit, Patient, Segment, SourceLocator
 
 WHERE = SourceLocator("ct")
@@ -129,7 +124,8 @@ def test_longest_slice_need_not_be_the_largest():
     one = series(mask, spacing=(1.0, 1.0, 1.0))
     got = recist_diameters(one, one.segments[0])
     assert (got.longest_mm, got.short_axis_mm, got.slice_index) == (pytest.approx(10), pytest.approx(1), 2)
-    assert measure_segment(one, one.segments[0]).key_slice == 0
+    measured = measure_segment(one, one.segments[0])
+    assert (measured.longest_axial_diameter_mm, measured.key_slice) == (pytest.approx(10), 2)
 
 
 def test_nothing_to_measure_in_an_empty_mask():

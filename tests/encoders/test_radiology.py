@@ -123,9 +123,9 @@ def test_series_without_segment_is_skipped_with_its_reason():
         imaging=(make_series(mask * 1.0, mask, uid="1"), make_series(mask * 1.0, role="CT pelvis", uid="2"),
                  make_series(mask * 1.0, np.zeros_like(mask), role="CT neck", uid="3")),
     )  # fmt: skip
-    crops, skipped = crop_series(patient)
+    crops, choices = crop_series(patient)
     assert [c.series_uid for c in crops] == ["1"]
-    assert skipped == {
+    assert {c.series_uid: c.reason for c in choices if not c.chosen} == {
         "2": "no lesion segment in series CT pelvis",
         "3": "no lesion segment in series CT neck",
     }
