@@ -26,7 +26,8 @@ from encoders.prediction import PatientPrediction
 from retrieval.passage import Retrieved
 
 CAPS = {
-    "treatment": 6, "medication": 6, "lab": 6, "note": 4, "conflict": 4, "series": 6, "lesion": 4, "variant": 8,
+    "treatment": 6, "medication": 6, "lab": 6, "note": 4, "conflict": 4, "series": 6, "series_verdict": 6, "lesion": 4,
+    "variant": 8,
     "copy_number": 6, "fusion": 4, "biomarker": 8, "similar_case": 5, "passage": 6, "heatmap": 3, "gene_attribution": 1,
     "contribution": 1, "pathway": 4, "proposed_lesion": 5, "lesion_change": 8, "lesion_sum": 4, "lesion_intensity": 4,
 }  # fmt: skip

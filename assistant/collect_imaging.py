@@ -69,9 +69,11 @@ def _series(series: ImagingSeries, index: int, choice: SeriesChoice | None) -> D
     if series.date:
         fields["date"] = word(series.date)
     text = f"Series {series_phrase(series)} ({series.modality.value})" + (f" of {series.date}" if series.date else "")
-    text += f": {series.volume.shape[0]} slices, spacing {spacing} mm.{_reading(series, choice)}"
+    judged = _reading(series, choice)
+    text += f": {series.volume.shape[0]} slices, spacing {spacing} mm.{judged}"
     source = located(series.source, series_uid=series.series_uid, date=series.date)
-    return Draft("series", text, fields, source, rank=50 - index, label=name)
+    kind = "series_verdict" if judged else "series"  # the embedded decoder would say "was read" of either
+    return Draft(kind, text, fields, source, rank=50 - index, label=name)
 
 
 def _appearance(predicted: Prediction, series: ImagingSeries | None, *, on: str | None) -> Draft:

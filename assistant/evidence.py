@@ -93,6 +93,7 @@ EVIDENCE_FIELDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "absent": ("F", ("modality", "reason", "would_change", "test")),
     "conflict": ("F", ("statement", "first", "second")),
     "series": ("I", ("modality", "role", "date", "slices", "spacing")),
+    "series_verdict": ("I", ("modality", "role", "date", "slices", "spacing")),  # doubtful, refused, or not chosen
     "lesion": ("I", ("series", "volume", "longest_diameter", "short_axis", "mean_intensity", "max_intensity", "slice")),
     "proposed_lesion": (
         "I",

@@ -53,6 +53,8 @@ TYPE_WORDS: Mapping[str, str] = {
                 "but while note record versus however review needs resolve resolved clarified clarification by",
     "series": "read series imaging scan scans image images study studies acquired dated date performed slices slice spacing "
               "examination available obtained taken resolution voxel consists contains includes comprises and modality on",
+    "series_verdict": "read series imaging scan scans image images study studies acquired dated date performed slices slice "
+              "spacing examination available obtained taken resolution voxel consists contains includes comprises and modality on",
     "lesion": "lesion tumour mass volume long longest axial diameter short axis size mean maximum intensity slice axis "
               "dimension extent key image imaging on scan largest axially series uptake suvmax maximum suvmean "
               "measuring across hounsfield suv suvmean visible reaching occupies",
@@ -132,6 +134,7 @@ FIELD_CUES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     },
     "similar_case": {"similarity": ("similarity",), "followup": ("followup",)},
     "series": {"slices": ("slice", "slices"), "spacing": ("spacing",)},
+    "series_verdict": {"slices": ("slice", "slices"), "spacing": ("spacing",)},
     "diagnosis": {"grade": ("grade",), "tnm_edition": ("ajcc", "edition", "uicc")},
     "therapy": {"level": ("level", "tier"), "line": ("line",)},
     "treatment": {"line": ("line",)},
@@ -171,6 +174,7 @@ disagree disagreement conflict contradict contradiction differ discrepancy disco
 
 DENYING_TYPES = _words("""
 passage note conflict therapy lesion proposed_lesion lesion_change lesion_sum lesion_intensity
+series_verdict
 """)
 """Types whose sentences may deny something ("not measurable by RECIST 1.1"): what they deny is not claimed."""
 

@@ -18,6 +18,7 @@ SECTION_TYPES: Mapping[str, tuple[str, ...]] = {
     "summary": ("demographics", "diagnosis", "performance", "treatment", "variant", "therapy", "survival"),
     "imaging": (
         "series",
+        "series_verdict",
         "lesion",
         "proposed_lesion",
         "lesion_change",

@@ -330,7 +330,7 @@ def header_rows(evidence: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def series_rows(evidence: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The captions under the key slices, as rows."""
-    return [{"text": e["text"], "ids": [e["id"]]} for e in of_type(evidence, "series")]
+    return [{"text": e["text"], "ids": [e["id"]]} for e in of_type(evidence, "series", "series_verdict")]
 
 
 def restates(claim: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], evidence: Mapping[str, Any]) -> bool:

@@ -31,7 +31,7 @@ def context_of(patient: Patient) -> CaseContext:
 
 def series_texts(context: CaseContext) -> dict[str, str]:
     """Series UID -> its evidence text."""
-    return {e.source.series_uid: e.text for e in context.ledger if e.type == "series"}
+    return {e.source.series_uid: e.text for e in context.ledger if e.type in ("series", "series_verdict")}
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_a_refused_series_reaches_the_prediction_and_report_json(patient: Patien
     report = run(context, ScriptedModel([honest], repeat_last=True))
     written = json.loads(write_report_json(report, tmp_path).read_text(encoding="utf-8"))
     (told,) = (e["text"] for e in written["evidence"] if e["source"].get("series_uid") == uid[ImagingModality.CT]
-               and e["type"] == "series")  # fmt: skip
+               and e["type"] == "series_verdict")  # fmt: skip
     assert told.endswith(f"Not read by the networks: {REFUSED}.")
     assert f"not predicted: series:CT chest ({REFUSED})" in written["warnings"]
     printed = {c["text"]: c["verdict"] for s in written["sections"] for c in s["claims"]}
