@@ -20,7 +20,7 @@ HELD_OUT_SEED = 80_000
 
 GROUPS: dict[str, Callable[[int, Path, Progress], tuple[Row, ...]]] = {
     "candidates": lambda seed, _, progress: candidate_rows(n=60, seed=HELD_OUT_SEED + seed + 2, progress=progress),
-    "explain": lambda seed, _, progress: explanation_rows(n=100, seed=HELD_OUT_SEED + seed, progress=progress),
+    "explain": lambda seed, _, progress: explanation_rows(n=60, seed=HELD_OUT_SEED + seed, progress=progress),
     "radiogenomics": lambda seed, shared, progress: radiogenomics_rows(shared=shared, seed=seed, progress=progress),
     "reading": lambda seed, _, progress: reading_rows(seed=seed, progress=progress),
     "reliance": lambda seed, _, progress: reliance_rows(n=600, seed=HELD_OUT_SEED + seed + 1, progress=progress),
