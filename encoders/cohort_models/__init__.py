@@ -1,0 +1,1 @@
+"""Models of real cohorts: tables of many patients in, one prediction a patient out, every modality optional."""

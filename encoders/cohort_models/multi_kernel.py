@@ -1,0 +1,207 @@
+"""The default model of a cohort: one random effect per block of features, weighed by the evidence of the data.
+
+A patient's score is a sum of a linear and a Gaussian effect of every block (clinical, expression, mutations, image
+features ...). Their weights are variances fitted by maximum evidence on the training patients alone, so there is
+nothing to tune, a block that says nothing gets no weight, and one a patient lacks says nothing about that patient.
+
+What this module does not know: cohorts on disk, splits, figures. Not checked: proportional hazards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from encoders.cohort_models.kernels import KERNELS, Array, BlockScaler, Kernel
+from encoders.cohort_models.landmarks import LandmarkFit, fit_landmarks_at, fit_weights_by_landmarks
+from encoders.cohort_models.laplace import DenseFit, fit_at, fit_weights
+from encoders.cohort_models.likelihoods import BernoulliLikelihood, CoxLikelihood, Likelihood
+from encoders.errors import InputError
+
+Blocks = Mapping[str, NDArray[np.floating]]
+"""Block name -> (N, P) values of the same N patients in the same order, NaN = absent."""
+
+
+MOST_DENSE = 1600
+"""Cohorts of up to this many patients are fitted over all pairs of patients, larger ones through landmarks."""
+LANDMARKS = 600
+
+
+@dataclass(frozen=True)
+class MultiKernelModel:
+    """A fitted model; ``fit_survival`` and ``fit_label`` make it.
+
+    kernels : their rows are the fitted patients, or the landmarks among them
+    training : block -> (N, P) standardised rows of all fitted patients
+
+    References
+    ----------
+    Gönen & Alpaydin, JMLR 2011 (multiple kernel learning); for the evidence see laplace.py.
+    """
+
+    scalers: Mapping[str, BlockScaler]
+    kernels: tuple[Kernel, ...]
+    fitted: DenseFit | LandmarkFit
+    likelihood: Likelihood
+    training: Mapping[str, Array]
+    _restricted: dict[frozenset[str], MultiKernelModel] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def weights(self) -> Mapping[str, float]:
+        """ "expression, linear" -> variance of that effect; 0.00 = the block said nothing in that form."""
+        return {f"{k.block}, {k.form}": float(w) for k, w in zip(self.kernels, self.fitted.weights, strict=True)}
+
+    def score(self, blocks: Blocks) -> Array:
+        """(M,) risk score (log relative hazard, higher = earlier event) or log odds less the prevalence's."""
+        return self._by_pattern(blocks, lambda model, rows: sum(model.effects(rows)))
+
+    def score_variance(self, blocks: Blocks) -> Array:
+        """(M,) posterior variance of ``score``, the weights taken as known."""
+
+        def variance(model: MultiKernelModel, rows: Mapping[str, Array]) -> Array:
+            across = [k.across(rows[k.block]) for k in model.kernels]
+            return model.fitted.variance(across, [k.diagonal(rows[k.block]) for k in model.kernels])
+
+        return self._by_pattern(blocks, variance)
+
+    def block_scores(self, blocks: Blocks) -> Mapping[str, Array]:
+        """Block -> (M,) its part of ``score``; the parts add up to it exactly."""
+
+        def part(model: MultiKernelModel, rows: Mapping[str, Array], name: str) -> Array:
+            parts = zip(model.kernels, model.effects(rows), strict=True)
+            return sum((effect for k, effect in parts if k.block == name), np.zeros(len(rows[name])))
+
+        return {name: self._by_pattern(blocks, partial(part, name=name)) for name in self.scalers}
+
+    def restricted(self, names: frozenset[str]) -> MultiKernelModel:
+        """The model of the same fitted patients with the blocks ``names`` alone, fitted when first asked for.
+
+        What an absent block told about the fitted patients is then told by those that are left: a patient without
+        expression is scored by a model that never saw any.
+        """
+        if names >= set(self.scalers):
+            return self
+        if names not in self._restricted:
+            kernels = tuple(k for k in self.kernels if k.block in names)
+            fitted = _fit_kernels(kernels, self.training, self.likelihood)
+            self._restricted[names] = replace(self, kernels=kernels, fitted=fitted, _restricted={})
+        return self._restricted[names]
+
+    def by_pattern(self, blocks: Blocks) -> list[tuple[MultiKernelModel, NDArray[np.intp], dict[str, Array]]]:
+        """(model of the blocks they have, which patients, their standardised rows) for every pattern of absent blocks.
+
+        Raises
+        ------
+        InputError: a patient without any fitted block.
+        """
+        rows, found = self.standardised(blocks), []
+        for names, members in _patterns(rows).items():
+            if not names:
+                raise InputError(
+                    f"{len(members)} patients have none of the blocks {', '.join(self.scalers)}; drop them."
+                )
+            part = {name: values[members] for name, values in rows.items()}
+            found.append((self.restricted(names), members, part))
+        return found
+
+    def _by_pattern(self, blocks: Blocks, of: Callable[[MultiKernelModel, Mapping[str, Array]], Array]) -> Array:
+        out = np.zeros(len(next(iter(blocks.values()))))
+        for model, members, rows in self.by_pattern(blocks):
+            out[members] = of(model, rows)
+        return out
+
+    def effects(self, rows: Mapping[str, Array]) -> list[Array]:
+        """(M,) effect of every kernel on the score, from standardised rows."""
+        return [k.across(rows[k.block]) @ self.fitted.coefficients(i) for i, k in enumerate(self.kernels)]
+
+    def standardised(self, blocks: Blocks) -> dict[str, Array]:
+        """Block -> (M, kept columns) standardised rows; all NaN for a block that is not given, or a patient without it.
+
+        Raises
+        ------
+        InputError: a block that was not fitted, other columns than were fitted, or blocks of unequal length.
+        """
+        size = {len(v) for v in blocks.values()}
+        if len(size) != 1 or not set(blocks) <= set(self.scalers):
+            raise InputError(
+                f"blocks {sorted(blocks)} with {sorted(size)} patients; allowed blocks: {', '.join(self.scalers)}, "
+                "all of the same number of patients."
+            )
+        count = size.pop()
+        rows = {}
+        for name, scaler in self.scalers.items():
+            given = blocks.get(name)
+            rows[name] = np.full((count, int(scaler.keep.sum())), np.nan) if given is None else scaler.transform(given)
+        return rows
+
+
+def fit_survival(blocks: Blocks, months: NDArray[np.floating], event: NDArray[np.bool_]) -> MultiKernelModel:
+    """Fit risk scores to follow-up (N,) months and event (N,) True = happened.
+
+    Raises
+    ------
+    InputError: fewer than 2 events, impossible times, or no block with a column that varies.
+    """
+    return _fit(blocks, CoxLikelihood(months, event))
+
+
+def fit_label(blocks: Blocks, label: NDArray[np.bool_]) -> MultiKernelModel:
+    """Fit log odds to a binary label (N,).
+
+    Raises
+    ------
+    InputError: one class alone, or no block with a column that varies.
+    """
+    return _fit(blocks, BernoulliLikelihood(label))
+
+
+def _fit(blocks: Blocks, likelihood: Likelihood) -> MultiKernelModel:
+    scalers = {name: BlockScaler.fit(values) for name, values in blocks.items()}
+    scalers = {name: scaler for name, scaler in scalers.items() if scaler.keep.any()}
+    if not scalers:
+        raise InputError("no block has a column that varies; nothing can be fitted.")
+    rows = {name: scaler.transform(blocks[name]) for name, scaler in scalers.items()}
+    return assemble(scalers, rows, likelihood)
+
+
+def assemble(
+    scalers: Mapping[str, BlockScaler],
+    rows: Mapping[str, Array],
+    likelihood: Likelihood,
+    weights: Array | None = None,
+) -> MultiKernelModel:
+    """A model of standardised rows at the kernel weights given (a saved model's), or at those of the best evidence."""
+    size = len(next(iter(rows.values())))
+    shown = np.arange(size)
+    if size > MOST_DENSE:
+        shown = np.sort(np.random.default_rng(0).choice(size, LANDMARKS, replace=False))
+    kernels = tuple(Kernel.fit(name, form, row[shown]) for name, row in rows.items() for form in KERNELS)
+    return MultiKernelModel(scalers, kernels, _fit_kernels(kernels, rows, likelihood, weights), likelihood, rows)
+
+
+def _fit_kernels(
+    kernels: tuple[Kernel, ...],
+    training: Mapping[str, Array],
+    likelihood: Likelihood,
+    weights: Array | None = None,
+) -> DenseFit | LandmarkFit:
+    across = [k.across(training[k.block]) for k in kernels]
+    if across[0].shape[0] == across[0].shape[1]:
+        return fit_weights(across, likelihood) if weights is None else fit_at(weights, across, likelihood)
+    among = [k.across(k.rows) for k in kernels]
+    if weights is None:
+        return fit_weights_by_landmarks(across, among, likelihood)
+    return fit_landmarks_at(weights, across, among, likelihood)
+
+
+def _patterns(rows: Mapping[str, Array]) -> dict[frozenset[str], NDArray[np.intp]]:
+    """Blocks present -> the patients that have just those."""
+    have = {name: np.isfinite(values).all(axis=1) for name, values in rows.items()}
+    groups: dict[frozenset[str], list[int]] = {}
+    for i in range(len(next(iter(have.values())))):
+        groups.setdefault(frozenset(name for name in have if have[name][i]), []).append(i)
+    return {names: np.array(members) for names, members in groups.items()}
