@@ -24,6 +24,9 @@ RANDOM_ENCODERS = 8
 FIRST_SEED = 1_000_000
 """Their seeds, far from those the sanity tests draw, so that no test asks of the weights that were taken off."""
 
+LEAST_ADDED = 1e-3
+"""What exceeds the random map by no more than this, of a peak of 1, is rounding and counts as nothing."""
+
 
 def learned_cam(encoder: CropEncoder, crops: Tensor, kind: Tensor, targets: Sequence[Target]) -> list[Tensor]:
     """Maps (N, 32, 32, 32) in [0, 1] of each target, each divided by its own maximum; 0 where nothing was added.
@@ -34,16 +37,14 @@ def learned_cam(encoder: CropEncoder, crops: Tensor, kind: Tensor, targets: Sequ
     Trans Image Process 2021, 10.1109/TIP.2021.3089943. Taking off the mean map of random weights is our own.
     """
     drawn = [randomised_copy(encoder, seed=FIRST_SEED + k) for k in range(RANDOM_ENCODERS)]
-    found = []
-    for target in targets:
-        own = _stages_multiplied(encoder, crops, kind, target)
-        random = torch.stack([_stages_multiplied(other, crops, kind, target) for other in drawn]).mean(dim=0)
-        found.append(scale_to_peak(own - random))
-    return found
+    own = _stages_multiplied(encoder, crops, kind, targets)
+    random = torch.stack([_stages_multiplied(other, crops, kind, targets) for other in drawn]).mean(dim=0)
+    added = own - random
+    return list(scale_to_peak(torch.where(added > LEAST_ADDED, added, 0.0).flatten(0, 1)).view_as(added))
 
 
-def _stages_multiplied(encoder: CropEncoder, crops: Tensor, kind: Tensor, target: Target) -> Tensor:
-    """Grad-CAM++ of the stem's activations times that of the next stage (the transformer has none), peak 1."""
+def _stages_multiplied(encoder: CropEncoder, crops: Tensor, kind: Tensor, targets: Sequence[Target]) -> Tensor:
+    """(targets, N, 32, 32, 32) Grad-CAM++ of the stem times that of the next stage (a ViT has none), peak 1."""
     with torch.enable_grad():
         shallow = encoder.stem(crops).detach().requires_grad_()
         if isinstance(encoder, ImageEncoder):
@@ -52,9 +53,12 @@ def _stages_multiplied(encoder: CropEncoder, crops: Tensor, kind: Tensor, target
             embeddings = encoder.top(deep, kind)
         else:
             activations, embeddings = (shallow,), encoder.trunk(shallow, kind)
-        gradients = torch.autograd.grad(target(embeddings), activations)
-    product = torch.ones(())
-    for activation, gradient in zip(activations, gradients, strict=True):
-        coarse = cam_of(CamWeights.PLUS_PLUS, gradient, activation.detach())
-        product = product * scale_to_peak(to_crop_size(coarse))
-    return scale_to_peak(product)
+        gradients = [torch.autograd.grad(target(embeddings), activations, retain_graph=True) for target in targets]
+    found = []
+    for of_target in gradients:
+        product = torch.ones(())
+        for activation, gradient in zip(activations, of_target, strict=True):
+            coarse = cam_of(CamWeights.PLUS_PLUS, gradient, activation.detach())
+            product = product * scale_to_peak(to_crop_size(coarse))
+        found.append(scale_to_peak(product))
+    return torch.stack(found)
