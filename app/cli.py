@@ -208,6 +208,16 @@ def eval_imaging(
     _eval_rows("imaging", _settings(None, allow_remote=False), out=out, seed=seed, only=tuple(only or ()))
 
 
+@eval_app.command("fusion")
+def eval_fusion(
+    out: OutOption = Path("radomica-out/fusion"),
+    seed: SeedOption = 0,
+    only: Annotated[list[str] | None, typer.Option("--only", help="Groups to run; may be given again.")] = None,
+) -> None:
+    """Predictions on real cohorts, cross-validated; the same --out goes on with a stopped run."""
+    _eval_rows("fusion", _settings(None, allow_remote=False), out=out, seed=seed, only=tuple(only or ()))
+
+
 @llm_app.command("info")
 def llm_info(llm: LLMOption = None, allow_remote: RemoteOption = False, as_json: JsonOption = False) -> None:
     """Which language model answers, how it is asked, and what runs it."""

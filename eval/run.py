@@ -11,10 +11,15 @@ from pathlib import Path
 from encoders.atomic_write import write_atomically
 from encoders.errors import SettingsError
 from eval.benchmark import BenchmarkResult, Progress
+from eval.fusion import run_fusion
 from eval.imaging import run_imaging
 from eval.smoke import run_smoke
 
-BENCHMARKS: dict[str, Callable[..., BenchmarkResult]] = {"smoke": run_smoke, "imaging": run_imaging}
+BENCHMARKS: dict[str, Callable[..., BenchmarkResult]] = {
+    "smoke": run_smoke,
+    "imaging": run_imaging,
+    "fusion": run_fusion,
+}
 """Name -> function(seed, llm_spec, shared, progress, only). Later benchmarks register here."""
 
 

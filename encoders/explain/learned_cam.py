@@ -2,7 +2,8 @@
 
 Any network of convolutions points at what stands out in a picture, so a map says more of the picture than of what was
 learned (Adebayo et al., NeurIPS 2018). What random weights mark is therefore taken off: marked is what the trained
-weights add, relative to what random ones mark there. On random weights themselves little is left, which the weight-randomisation test asks.
+weights add, relative to what random ones mark there. On random weights themselves little is left, which the
+weight-randomisation test asks.
 
 What this module does not know: what the target means, the series' grid.
 """
