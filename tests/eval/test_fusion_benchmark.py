@@ -15,7 +15,7 @@ from encoders.cohort_models.baselines import BASELINES
 from encoders.cohort_models.cross_validation import DEFAULT_MODEL, folds_of
 from encoders.cohorts.cohort import Block, BlockKind, Cohort, ColumnSpec, ColumnType, Endpoint
 from encoders.errors import ContractError, InputError, SettingsError
-from eval.benchmark import Better, BenchmarkResult, Row
+from eval.benchmark import BenchmarkResult, Better, Row
 from eval.fusion import GROUPS, run_fusion
 from eval.fusion_attribution import FoldDeletion, deletion_test, gene_blocks, rows_of
 from eval.fusion_cohorts import as_one_block, only_clinical
@@ -47,7 +47,7 @@ def made_cohort() -> Cohort:
     ids = tuple(f"P{n:02d}" for n in range(PATIENTS))
     expression, age = rng.normal(size=(PATIENTS, 40)), rng.normal(size=PATIENTS)
     months = rng.exponential(20.0 * np.exp(-1.2 * expression[:, 0] - 0.8 * expression[:, 1] - 0.6 * age))
-    limit = np.quantile(months, 0.8)
+    seen = rng.uniform(5.0, 120.0, PATIENTS)
     mutations = (rng.random((PATIENTS, 6)) < 0.3).astype(np.float32)
     return Cohort(
         "made",
@@ -60,7 +60,7 @@ def made_cohort() -> Cohort:
             ),
             "mutations": Block(BlockKind.MUTATIONS, ids, tuple(f"M{n}" for n in range(6)), mutations),
         },
-        endpoints={"OS": Endpoint("OS", ids, np.minimum(months, limit), months <= limit)},
+        endpoints={"OS": Endpoint("OS", ids, np.minimum(months, seen), months <= seen)},
     )
 
 
