@@ -39,8 +39,9 @@ def area_under_curve(label: NDArray[np.bool_], score: Array) -> float:
 
 def brier_times(fitted_months: Array, months: Array) -> Array:
     """(T,) months over which the Brier score is integrated: inside both the fitted and the held-out follow-up."""
-    low, high = np.quantile(months, BRIER_SPAN)
-    return np.linspace(low, min(high, 0.99 * float(fitted_months.max()), 0.99 * float(months.max())), BRIER_TIMES)
+    inside = months[months < fitted_months.max()]  # the others have no weight in the score
+    low, high = np.quantile(inside, BRIER_SPAN)
+    return np.linspace(low, min(high, 0.99 * float(inside.max())), BRIER_TIMES)
 
 
 def integrated_brier(
