@@ -15,8 +15,8 @@ not, with 0.02 false. One real lung CT with an outlined tumour (68 mL, on the me
 
 References
 ----------
-PET: Barrington et al., J Nucl Med 2021 (fixed threshold of SUV 4.0); Gormsen et al., EJNMMI Res 2019,
-10.1186/s13550-019-0503-z (41 % of the maximum). CT: Hu et al., IEEE Trans Med Imaging 2001, 10.1109/42.929615 (lung by
+PET: Barrington et al., J Nucl Med 2021 (fixed threshold of SUV 4.0); Boellaard et al., Eur J Nucl Med Mol Imaging 2015,
+10.1007/s00259-014-2961-x (41 % of the maximum). CT: Hu et al., IEEE Trans Med Imaging 2001, 10.1109/42.929615 (lung by
 threshold, connected parts and closing; deviation: one fixed threshold); MacMahon et al., Radiology 2017,
 10.1148/radiol.2017161659 (solid nodules above 8 mm are the ones worked up, hence the least size).
 """
