@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from encoders.cohort_models.cross_validation import parts_of
 from encoders.cohort_models.design import Design
-from encoders.cohort_models.kernels import BlockScaler
 from encoders.cohort_models.likelihoods import CoxLikelihood
-from encoders.cohort_models.multi_kernel import Blocks, MultiKernelModel, assemble
+from encoders.cohort_models.multi_kernel import Blocks, MultiKernelModel, assemble, standardise
 from encoders.cohorts.cohort import Cohort, Split
 from encoders.errors import ContractError
 from eval.fusion_runs import FinishedRun
@@ -45,9 +44,7 @@ def fold_model(cohort: Cohort, run: FinishedRun, split: Split) -> FoldModel:
     months, event = run.outcome.months, run.outcome.event
     design = Design.fit(cohort, fitted)
     train, new = design.values(cohort, fitted), design.values(cohort, held)
-    scalers = {name: BlockScaler.fit(values) for name, values in train.items()}
-    scalers = {name: scaler for name, scaler in scalers.items() if scaler.keep.any()}
-    rows = {name: scaler.transform(train[name]) for name, scaler in scalers.items()}
+    scalers, rows = standardise(train)
     weights = run.weights.get(split.fold, {})
     model = assemble(scalers, rows, CoxLikelihood(months[a], event[a]), np.array(list(weights.values())))
     if list(model.weights) != list(weights):

@@ -51,11 +51,7 @@ class Design:
         numbers, categories = _clinical_columns(cohort, patient_ids) if CLINICAL in wanted else ((), {})
         names = {name: cohort.blocks[name].features for name in wanted if name != CLINICAL}
         if numbers or categories:
-            spread = [
-                f"{column}={word}"
-                for column, words in categories.items()
-                for word in (words[1:] if len(words) == 2 else words)
-            ]
+            spread = [f"{column}={word}" for column, words in categories.items() for word in _with_a_column(words)]
             names = {CLINICAL: (*numbers, *spread), **names}
         if not names:
             raise InputError(f"cohort {cohort.name} has neither blocks nor clinical columns; nothing can be read.")
@@ -91,9 +87,16 @@ class Design:
         for name, words in self.categories.items():
             value = table[name].astype("string")
             known = value.isin(words).to_numpy(bool, na_value=False)
-            shown = words[1:] if len(words) == 2 else words
-            columns += [np.where(known, (value == word).to_numpy(bool, na_value=False), np.nan) for word in shown]
+            columns += [
+                np.where(known, (value == word).to_numpy(bool, na_value=False), np.nan)
+                for word in _with_a_column(words)
+            ]
         return np.stack(columns, axis=1)
+
+
+def _with_a_column(words: tuple[str, ...]) -> tuple[str, ...]:
+    """The words of a category that have a column; of two words one column tells both."""
+    return words[1:] if len(words) == 2 else words
 
 
 def _clinical_columns(cohort: Cohort, patient_ids: Sequence[str]) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:

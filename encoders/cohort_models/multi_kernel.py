@@ -160,12 +160,22 @@ def fit_label(blocks: Blocks, label: NDArray[np.bool_]) -> MultiKernelModel:
 
 
 def _fit(blocks: Blocks, likelihood: Likelihood) -> MultiKernelModel:
+    scalers, rows = standardise(blocks)
+    return assemble(scalers, rows, likelihood)
+
+
+def standardise(blocks: Blocks) -> tuple[dict[str, BlockScaler], dict[str, Array]]:
+    """Scalers fitted on ``blocks``, and their standardised rows; a block without a column that varies is left out.
+
+    Raises
+    ------
+    InputError: no block has a column that varies.
+    """
     scalers = {name: BlockScaler.fit(values) for name, values in blocks.items()}
     scalers = {name: scaler for name, scaler in scalers.items() if scaler.keep.any()}
     if not scalers:
         raise InputError("no block has a column that varies; nothing can be fitted.")
-    rows = {name: scaler.transform(blocks[name]) for name, scaler in scalers.items()}
-    return assemble(scalers, rows, likelihood)
+    return scalers, {name: scaler.transform(blocks[name]) for name, scaler in scalers.items()}
 
 
 def assemble(

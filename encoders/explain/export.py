@@ -106,6 +106,11 @@ def write_dicom_segment(
         device_serial_number="0",
         content_description=f"research use only: {label}"[:64],
     )
+    return write_dicom(path, made)
+
+
+def write_dicom(path: Path, made: Dataset) -> Path:
+    """Write a DICOM object whole or not at all; returns ``path``."""
     packed = io.BytesIO()
     made.save_as(packed)
     write_atomically(path, packed.getvalue())

@@ -7,7 +7,6 @@ burned into it; it holds no pixel spacing, since a resampled picture is not for 
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -17,8 +16,8 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.sr.codedict import codes
 
-from encoders.atomic_write import write_atomically
 from encoders.errors import ContractError
+from encoders.explain.export import write_dicom
 
 _BIPED = {"R": "R", "L": "L", "A": "A", "P": "P", "I": "F", "S": "H"}
 """Our edge letters -> DICOM's for a biped: inferior is F (foot), superior H (head)."""
@@ -80,10 +79,7 @@ def write_secondary_capture(
     series.SeriesInstanceUID = first.SeriesInstanceUID
     series.ReferencedInstanceSequence = [_instance(s) for s in shown]
     made.ReferencedSeriesSequence = [series]
-    packed = io.BytesIO()
-    made.save_as(packed)
-    write_atomically(path, packed.getvalue())
-    return path
+    return write_dicom(path, made)
 
 
 def _instance(source: Dataset, *, purpose: bool = False) -> Dataset:
