@@ -72,8 +72,8 @@ def train_cohort(
 ) -> None:
     """Cross-validate and fit a model of a real cohort; figures, predictions and the model go into a run folder."""
     with progress_line(f"reading {folder.name}") as progress:
-        from encoders.cohort_models.cross_validation import DEFAULT_MODEL, read_task  # noqa: PLC0415
-        from encoders.cohort_models.run_folder import RunSettings, train_on_cohort  # noqa: PLC0415
+        from encoders.cohort_runs.cross_validation import DEFAULT_MODEL, read_task  # noqa: PLC0415
+        from encoders.cohort_runs.run_folder import RunSettings, train_on_cohort  # noqa: PLC0415
         from encoders.cohorts.store import read_cohort_folder  # noqa: PLC0415
         from encoders.errors import SettingsError  # noqa: PLC0415
 

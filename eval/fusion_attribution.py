@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from encoders.cohort_models import metrics
 from encoders.cohort_models.attribution import integrated_gradients
-from encoders.cohort_models.cross_validation import folds_of
 from encoders.cohort_models.multi_kernel import Blocks, MultiKernelModel
+from encoders.cohort_runs.cross_validation import folds_of
 from encoders.cohorts.cohort import GENE_KINDS, Cohort
 from encoders.errors import InputError
 from eval.benchmark import Better, Row

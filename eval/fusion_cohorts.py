@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from encoders.cohort_models import metrics
-from encoders.cohort_models.cross_validation import DEFAULT_MODEL, Task
 from encoders.cohort_models.design import CLINICAL
+from encoders.cohort_runs.cross_validation import DEFAULT_MODEL, Task
 from encoders.cohorts.cohort import Block, BlockKind, Cohort
 from eval.benchmark import Better, Row
 from eval.fusion_runs import (

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from encoders.cohort_models.cross_validation import parts_of
 from encoders.cohort_models.design import Design
 from encoders.cohort_models.likelihoods import CoxLikelihood
 from encoders.cohort_models.multi_kernel import Blocks, MultiKernelModel, assemble, standardise
+from encoders.cohort_runs.cross_validation import parts_of
 from encoders.cohorts.cohort import Cohort, Split
 from encoders.errors import ContractError
 from eval.fusion_runs import FinishedRun

@@ -17,8 +17,8 @@ import numpy as np
 
 from encoders.atomic_write import write_atomically
 from encoders.cohort_models import metrics
-from encoders.cohort_models.cross_validation import folds_of
 from encoders.cohort_models.multi_kernel import fit_survival
+from encoders.cohort_runs.cross_validation import folds_of
 from encoders.cohorts.cohort import Split
 from eval.benchmark import Better, Row
 from eval.fusion_fold_model import FoldModel, fold_model

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from encoders.cohort_models import metrics
 from encoders.cohort_models.baselines import BASELINES
-from encoders.cohort_models.cross_validation import DEFAULT_MODEL
+from encoders.cohort_runs.cross_validation import DEFAULT_MODEL
 from encoders.cohorts.cohort import Cohort
 from eval.benchmark import Better, Row
 from eval.fusion_runs import (

@@ -22,8 +22,8 @@ from scipy.stats import t as student
 from encoders.atomic_write import write_atomically
 from encoders.cohort_models import metrics
 from encoders.cohort_models.baselines import BASELINES
-from encoders.cohort_models.cross_validation import DEFAULT_MODEL, Outcome, Task, outcome_of
-from encoders.cohort_models.run_folder import RunSettings, train_on_cohort
+from encoders.cohort_runs.cross_validation import DEFAULT_MODEL, Outcome, Task, outcome_of
+from encoders.cohort_runs.run_folder import RunSettings, train_on_cohort
 from encoders.cohorts.cohort import Cohort
 from encoders.cohorts.import_cohort import ImportSettings, import_cohort
 from encoders.errors import InputError

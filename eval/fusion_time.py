@@ -22,7 +22,7 @@ LARGEST_FIRST: tuple[str, ...] = ("brca", "gbmlgg", "ucec", "kirc", "blca", "lih
 _CHILD = """
 import sys
 from pathlib import Path
-from encoders.cohort_models.run_folder import RunSettings, train_on_cohort
+from encoders.cohort_runs.run_folder import RunSettings, train_on_cohort
 from encoders.cohorts.import_cohort import ImportSettings, import_cohort
 from eval.fusion_runs import DEATH
 from eval.imaging_reading import peak_kib

@@ -12,7 +12,7 @@ import pytest
 
 from encoders.cohort_models import metrics
 from encoders.cohort_models.baselines import BASELINES
-from encoders.cohort_models.cross_validation import DEFAULT_MODEL, folds_of
+from encoders.cohort_runs.cross_validation import DEFAULT_MODEL, folds_of
 from encoders.cohorts.cohort import Block, BlockKind, Cohort, ColumnSpec, ColumnType, Endpoint
 from encoders.errors import ContractError, InputError, SettingsError
 from eval.benchmark import BenchmarkResult, Better, Row

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 from app.cli import run_command
-from encoders.cohort_models import run_folder
-from encoders.cohort_models.cross_validation import DEFAULT_MODEL, Task, folds_of, outcome_of, read_task, run_fold
 from encoders.cohort_models.design import Design
-from encoders.cohort_models.run_folder import RunSettings, train_on_cohort
 from encoders.cohort_models.saved_model import load_survival
+from encoders.cohort_runs import run_folder
+from encoders.cohort_runs.cross_validation import DEFAULT_MODEL, Task, folds_of, outcome_of, read_task, run_fold
+from encoders.cohort_runs.run_folder import RunSettings, train_on_cohort
 from encoders.cohorts.cohort import Block, BlockKind, Cohort, ColumnSpec, ColumnType, Endpoint, Split
 from encoders.cohorts.store import write_cohort_folder
 from encoders.errors import InputError, SettingsError

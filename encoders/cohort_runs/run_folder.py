@@ -24,7 +24,10 @@ from numpy.typing import NDArray
 
 from encoders.atomic_write import write_atomically
 from encoders.cohort_models import metrics
-from encoders.cohort_models.cross_validation import (
+from encoders.cohort_models.design import Design
+from encoders.cohort_models.saved_model import save_survival
+from encoders.cohort_models.survival_model import fit_calibrated
+from encoders.cohort_runs.cross_validation import (
     DEFAULT_MODEL,
     FoldRun,
     Outcome,
@@ -34,9 +37,6 @@ from encoders.cohort_models.cross_validation import (
     outcome_of,
     run_fold,
 )
-from encoders.cohort_models.design import Design
-from encoders.cohort_models.saved_model import save_survival
-from encoders.cohort_models.survival_model import fit_calibrated
 from encoders.cohorts.cohort import Cohort
 from encoders.errors import SettingsError
 

@@ -1,0 +1,1 @@
+"""Training on a cohort: folds, models by name, held-out predictions, figures, the run folder."""
