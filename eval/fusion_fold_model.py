@@ -15,7 +15,6 @@ from encoders.cohort_models.likelihoods import CoxLikelihood
 from encoders.cohort_models.multi_kernel import Blocks, MultiKernelModel, assemble, standardise
 from encoders.cohort_runs.cross_validation import parts_of
 from encoders.cohorts.cohort import Cohort, Split
-from encoders.errors import ContractError
 from eval.fusion_runs import FinishedRun
 
 
@@ -36,7 +35,8 @@ def fold_model(cohort: Cohort, run: FinishedRun, split: Split) -> FoldModel:
 
     Raises
     ------
-    ContractError: the run has no weights of that fold, or of other effects than the cohort's blocks give.
+    ContractError: the run has no weights of that fold, or of other effects than the cohort's blocks give; remove its
+        folder and run it again.
     """
     fitted, held = parts_of(split, run.outcome)
     place = {p: i for i, p in enumerate(run.outcome.patient_ids)}
@@ -45,12 +45,8 @@ def fold_model(cohort: Cohort, run: FinishedRun, split: Split) -> FoldModel:
     design = Design.fit(cohort, fitted)
     train, new = design.values(cohort, fitted), design.values(cohort, held)
     scalers, rows = standardise(train)
-    weights = run.weights.get(split.fold, {})
-    model = assemble(scalers, rows, CoxLikelihood(months[a], event[a]), np.array(list(weights.values())))
-    if list(model.weights) != list(weights):
-        raise ContractError(
-            f"fold {split.fold} was fitted with effects {', '.join(weights) or 'none'}, the cohort gives "
-            f"{', '.join(model.weights)}; remove the run folder and run it again."
-        )
-    known = {name: values for name, values in new.items() if name in scalers}
-    return FoldModel(model, design, train, known, (months[a], months[b]), (event[a], event[b]))
+    ignored = frozenset(train) - frozenset(scalers)
+    model = assemble(
+        scalers, rows, CoxLikelihood(months[a], event[a]), run.weights.get(split.fold, {}), ignored=ignored
+    )
+    return FoldModel(model, design, train, new, (months[a], months[b]), (event[a], event[b]))

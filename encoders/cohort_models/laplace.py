@@ -6,8 +6,7 @@ costs little. What this module does not know: what a kernel was made of.
 References
 ----------
 Ripatti & Palmgren, Biometrics 2000, 10.1111/j.0006-341X.2000.01016.x (Laplace for Cox models with random effects);
-Rasmussen & Williams, Gaussian Processes for Machine Learning, MIT Press 2006, chapter 3. Deviation: the gradient leaves
-out how the mode moves with the weights, which a line search on the evidence itself makes up for.
+Rasmussen & Williams, Gaussian Processes for Machine Learning, MIT Press 2006, chapters 3 and 5 (the gradient).
 """
 
 from __future__ import annotations
@@ -21,12 +20,10 @@ from scipy.linalg import lu_factor, lu_solve
 from scipy.optimize import minimize
 
 from encoders.cohort_models.likelihoods import Array, Likelihood
+from encoders.cohort_models.weight_prior import BOUNDS, TYPICAL_WEIGHT, negative_log_prior
 
 NEWTON_STEPS = 30
 NEWTON_TOLERANCE = 1e-6
-LOG_WEIGHT_BOUNDS = (-9.0, 2.5)
-"""A kernel of mean diagonal 1 may explain a variance of exp(-9), which is none, to about 12 in log hazard or odds."""
-START_WEIGHT = 0.1
 JITTER = 1e-8
 """Added to the diagonal of every kernel."""
 
@@ -98,37 +95,54 @@ class DenseFit:
         return self.kernel[np.ix_(held, fit)] @ mode.alpha
 
 
-def fit_weights(kernels: Sequence[Array], likelihood: Likelihood, *, max_iterations: int = 40) -> DenseFit:
-    """Kernel weights of the highest evidence.
+def fit_weights(
+    kernels: Sequence[Array], likelihood: Likelihood, *, start: Array | None = None, max_iterations: int = 40
+) -> DenseFit:
+    """The most probable kernel weights: the evidence of the data times the prior of weight_prior.py.
 
     Parameters
     ----------
-    kernels : M arrays (N, N), each positive semi-definite; scaled to a mean diagonal of 1 they share ``START_WEIGHT``
+    kernels : M arrays (N, N), each positive semi-definite, scaled to a mean diagonal of 1
+    start : weights (M,) to search from, such as those found with further kernels
     """
-    size = len(kernels[0])
-    jitter = JITTER * np.eye(size)
     last: Mode | None = None
 
-    def negative_evidence(log_weights: Array) -> tuple[float, Array]:
+    def objective(log_weights: Array) -> tuple[float, Array]:
         nonlocal last
-        weights = np.exp(log_weights)
-        kernel = sum(w * k for w, k in zip(weights, kernels, strict=True)) + jitter
-        last = find_mode(kernel, likelihood, None if last is None else last.alpha)
-        factor = lu_factor(np.eye(size) + last.negative_hessian @ kernel)
-        inner = lu_solve(factor, last.negative_hessian)
-        slope = [0.5 * (last.alpha @ k @ last.alpha - np.sum(inner * k)) for k in kernels]
-        return -last.evidence, -np.array(slope) * weights
+        last, slope = evidence_slope(np.exp(log_weights), kernels, likelihood, last)
+        prior, prior_slope = negative_log_prior(log_weights)
+        return prior - last.evidence, prior_slope - slope
 
-    start = np.full(len(kernels), np.log(START_WEIGHT))
+    begin = np.full(len(kernels), TYPICAL_WEIGHT) if start is None else start
     found = minimize(
-        negative_evidence,
-        start,
+        objective,
+        np.clip(np.log(begin), *BOUNDS),
         jac=True,
         method="L-BFGS-B",
-        bounds=[LOG_WEIGHT_BOUNDS] * len(kernels),
+        bounds=[BOUNDS] * len(kernels),
         options={"maxiter": max_iterations, "ftol": 1e-5},
     )
     return fit_at(np.exp(found.x), kernels, likelihood, None if last is None else last.alpha)
+
+
+def evidence_slope(
+    weights: Array, kernels: Sequence[Array], likelihood: Likelihood, near: Mode | None = None
+) -> tuple[Mode, Array]:
+    """The mode at kernel weights (M,), and the exact slope (M,) of its evidence by their logarithms.
+
+    near : the mode at other weights, to start the search from
+    """
+    size = len(kernels[0])
+    kernel = sum(w * k for w, k in zip(weights, kernels, strict=True)) + JITTER * np.eye(size)
+    mode = find_mode(kernel, likelihood, None if near is None else near.alpha)
+    factor = lu_factor(np.eye(size) + mode.negative_hessian @ kernel)
+    inner = lu_solve(factor, mode.negative_hessian)
+    covariance = kernel - kernel @ inner @ kernel
+    # the mode moves with the weights, and the Hessian's determinant with the mode
+    pull = -0.5 * likelihood.hessian_slope(mode.score, covariance)
+    pull -= inner @ (kernel @ pull)
+    slope = [0.5 * (mode.alpha @ k @ mode.alpha - np.sum(inner * k)) + pull @ (k @ mode.alpha) for k in kernels]
+    return mode, np.array(slope) * weights
 
 
 def fit_at(weights: Array, kernels: Sequence[Array], likelihood: Likelihood, start: Array | None = None) -> DenseFit:

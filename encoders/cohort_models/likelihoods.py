@@ -30,6 +30,9 @@ class Likelihood(Protocol):
     def information(self, score: Array, features: Array) -> tuple[Array, Array]:
         """Gradient (N,) and features' negative Hessian (Q, Q) = Z' W Z for features Z (N, Q), without making W."""
 
+    def hessian_slope(self, score: Array, covariance: Array) -> Array:
+        """(N,) slope by f of the sum of ``covariance`` (N, N, symmetric) times the negative Hessian, entry by entry."""
+
     def subset(self, index: NDArray[np.intp]) -> Likelihood:
         """The likelihood of some of the patients."""
 
@@ -105,6 +108,23 @@ class CoxLikelihood:
         gram = (features * expected[:, None]).T @ features - (mean * self._deaths[at, None]).T @ mean
         return self._event - expected, gram
 
+    def hessian_slope(self, score: Array, covariance: Array) -> Array:
+        """(N,) slope by the scores of sum(covariance * negative Hessian), in O(N^2)."""
+        hazard = np.exp(score - score.max())
+        total = np.maximum(self._risk_sums(hazard), TINY)
+        order, group = self._order, self._group[self._order]
+        own = self.derivatives(score)[1] @ np.diag(covariance)
+        # With h_g the hazards of the risk set of group g alone: (C h_g)_j for every patient j and group g
+        reach = np.cumsum(covariance[np.ix_(order, order)] * hazard[order], axis=1)[:, self._last]
+        reach *= hazard[order, None] * (np.arange(len(total)) >= group[:, None])
+        spread = reach.sum(axis=0)  # h_g' C h_g
+        pair = 2 * reach @ (self._deaths / total**2)
+        share = np.cumsum((spread * self._deaths / total**3)[::-1])[::-1]  # over the groups whose risk set holds j
+        pair -= 2 * hazard[order] * share[group]
+        slope = np.empty_like(score)
+        slope[order] = pair
+        return own - slope
+
     def subset(self, index: NDArray[np.intp]) -> CoxLikelihood:
         """The partial likelihood of some of the patients."""
         return CoxLikelihood(self._months[index], self._event[index] > 0)
@@ -148,6 +168,11 @@ class BernoulliLikelihood:
         """Gradient (N,) and Z' W Z (Q, Q)."""
         share = 1 / (1 + np.exp(-(score + self.offset)))
         return self._label - share, (features * (share * (1 - share))[:, None]).T @ features
+
+    def hessian_slope(self, score: Array, covariance: Array) -> Array:
+        """(N,) slope by the scores of sum(covariance * negative Hessian)."""
+        share = 1 / (1 + np.exp(-(score + self.offset)))
+        return np.diag(covariance) * share * (1 - share) * (1 - 2 * share)
 
     def subset(self, index: NDArray[np.intp]) -> BernoulliLikelihood:
         """The likelihood of some of the patients; its offset is that of their prevalence."""

@@ -1,8 +1,9 @@
 """The default model of a cohort: one random effect per block of features, weighed by the evidence of the data.
 
 A patient's score is a sum of a linear and a Gaussian effect of every block (clinical, expression, mutations, image
-features ...). Their weights are variances fitted by maximum evidence on the training patients alone, so there is
-nothing to tune, a block that says nothing gets no weight, and one a patient lacks says nothing about that patient.
+features ...). Their weights are variances, the most probable ones given the training patients alone, so there is
+nothing to tune, a block that says nothing gets next to no weight, and one a patient lacks says nothing about that
+patient. Blocks are fused twice, together and each for itself, and averaged (hybrid.py).
 
 What this module does not know: cohorts on disk, splits, figures. Not checked: proportional hazards.
 """
@@ -12,15 +13,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from encoders.cohort_models.hybrid import HybridFit, KernelMatrices, fit_hybrid, restrict
 from encoders.cohort_models.kernels import KERNELS, Array, BlockScaler, Kernel
-from encoders.cohort_models.landmarks import LandmarkFit, fit_landmarks_at, fit_weights_by_landmarks
-from encoders.cohort_models.laplace import DenseFit, fit_at, fit_weights
 from encoders.cohort_models.likelihoods import BernoulliLikelihood, CoxLikelihood, Likelihood
-from encoders.errors import InputError
+from encoders.errors import ContractError, InputError
 
 Blocks = Mapping[str, NDArray[np.floating]]
 """Block name -> (N, P) values of the same N patients in the same order, NaN = absent."""
@@ -29,6 +30,8 @@ Blocks = Mapping[str, NDArray[np.floating]]
 MOST_DENSE = 1600
 """Cohorts of up to this many patients are fitted over all pairs of patients, larger ones through landmarks."""
 LANDMARKS = 600
+ALONE = " alone"
+"""Behind a block's name: the effect in the fit of that block for itself."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class MultiKernelModel:
 
     kernels : their rows are the fitted patients, or the landmarks among them
     training : block -> (N, P) standardised rows of all fitted patients
+    ignored : blocks without a column that varied among the fitted patients; they may be given and say nothing
 
     References
     ----------
@@ -45,15 +49,23 @@ class MultiKernelModel:
 
     scalers: Mapping[str, BlockScaler]
     kernels: tuple[Kernel, ...]
-    fitted: DenseFit | LandmarkFit
+    fitted: HybridFit
     likelihood: Likelihood
     training: Mapping[str, Array]
+    ignored: frozenset[str] = frozenset()
     _restricted: dict[frozenset[str], MultiKernelModel] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def weights(self) -> Mapping[str, float]:
-        """ "expression, linear" -> variance of that effect; 0.00 = the block said nothing in that form."""
-        return {f"{k.block}, {k.form}": float(w) for k, w in zip(self.kernels, self.fitted.weights, strict=True)}
+        """ "expression, linear" -> variance of that effect; 0.00 = the block said nothing in that form.
+
+        "expression alone, linear" is that of the block's own fit, where there are several blocks.
+        """
+        found = {f"{k.block}, {k.form}": float(w) for k, w in zip(self.kernels, self.fitted.weights, strict=True)}
+        for name, fit in self.fitted.alone.items():
+            forms = [k.form for k in self.kernels if k.block == name]
+            found |= {f"{name}{ALONE}, {f}": float(w) for f, w in zip(forms, fit.weights, strict=True)}
+        return found
 
     def score(self, blocks: Blocks) -> Array:
         """(M,) risk score (log relative hazard, higher = earlier event) or log odds less the prevalence's."""
@@ -87,7 +99,7 @@ class MultiKernelModel:
             return self
         if names not in self._restricted:
             kernels = tuple(k for k in self.kernels if k.block in names)
-            fitted = _fit_kernels(kernels, self.training, self.likelihood)
+            fitted = restrict(self.fitted, _matrices(self.kernels, self.training), names, self.likelihood)
             self._restricted[names] = replace(self, kernels=kernels, fitted=fitted, _restricted={})
         return self._restricted[names]
 
@@ -126,7 +138,7 @@ class MultiKernelModel:
         InputError: a block that was not fitted, other columns than were fitted, or blocks of unequal length.
         """
         size = {len(v) for v in blocks.values()}
-        if len(size) != 1 or not set(blocks) <= set(self.scalers):
+        if len(size) != 1 or not set(blocks) <= set(self.scalers) | self.ignored:
             raise InputError(
                 f"blocks {sorted(blocks)} with {sorted(size)} patients; allowed blocks: {', '.join(self.scalers)}, "
                 "all of the same number of patients."
@@ -161,7 +173,7 @@ def fit_label(blocks: Blocks, label: NDArray[np.bool_]) -> MultiKernelModel:
 
 def _fit(blocks: Blocks, likelihood: Likelihood) -> MultiKernelModel:
     scalers, rows = standardise(blocks)
-    return assemble(scalers, rows, likelihood)
+    return assemble(scalers, rows, likelihood, ignored=frozenset(blocks) - frozenset(scalers))
 
 
 def standardise(blocks: Blocks) -> tuple[dict[str, BlockScaler], dict[str, Array]]:
@@ -182,30 +194,47 @@ def assemble(
     scalers: Mapping[str, BlockScaler],
     rows: Mapping[str, Array],
     likelihood: Likelihood,
-    weights: Array | None = None,
+    weights: Mapping[str, float] | None = None,
+    *,
+    ignored: frozenset[str] = frozenset(),
 ) -> MultiKernelModel:
-    """A model of standardised rows at the kernel weights given (a saved model's), or at those of the best evidence."""
+    """A model of standardised rows at the kernel weights given (``weights`` of a saved one), or at the most probable.
+
+    Raises
+    ------
+    ContractError: weights of other effects than the rows have.
+    """
     size = len(next(iter(rows.values())))
     shown = np.arange(size)
     if size > MOST_DENSE:
         shown = np.sort(np.random.default_rng(0).choice(size, LANDMARKS, replace=False))
     kernels = tuple(Kernel.fit(name, form, row[shown]) for name, row in rows.items() for form in KERNELS)
-    return MultiKernelModel(scalers, kernels, _fit_kernels(kernels, rows, likelihood, weights), likelihood, rows)
-
-
-def _fit_kernels(
-    kernels: tuple[Kernel, ...],
-    training: Mapping[str, Array],
-    likelihood: Likelihood,
-    weights: Array | None = None,
-) -> DenseFit | LandmarkFit:
-    across = [k.across(training[k.block]) for k in kernels]
-    if across[0].shape[0] == across[0].shape[1]:
-        return fit_weights(across, likelihood) if weights is None else fit_at(weights, across, likelihood)
-    among = [k.across(k.rows) for k in kernels]
+    matrices = _matrices(kernels, rows)
     if weights is None:
-        return fit_weights_by_landmarks(across, among, likelihood)
-    return fit_landmarks_at(weights, across, among, likelihood)
+        fitted = fit_hybrid(matrices, likelihood)
+    else:
+        fitted = fit_hybrid(matrices, likelihood, **_split_weights(kernels, tuple(rows), weights))
+    return MultiKernelModel(scalers, kernels, fitted, likelihood, rows, ignored)
+
+
+def _split_weights(kernels: tuple[Kernel, ...], names: tuple[str, ...], weights: Mapping[str, float]) -> dict[str, Any]:
+    """Named weights of a saved model -> those of the joint fit, and of each block's own."""
+    own = {n: [f"{n}{ALONE}, {form}" for form in KERNELS] for n in names} if len(names) > 1 else {}
+    wanted = [f"{k.block}, {k.form}" for k in kernels] + [effect for effects in own.values() for effect in effects]
+    if set(wanted) != set(weights):
+        raise ContractError(
+            f"weights of the effects {', '.join(weights) or 'none'}; these blocks have {', '.join(wanted)}. "
+            "Fit the model again."
+        )
+    joint = np.array([weights[effect] for effect in wanted[: len(kernels)]])
+    return {"joint": joint, "alone": {n: np.array([weights[e] for e in effects]) for n, effects in own.items()}}
+
+
+def _matrices(kernels: tuple[Kernel, ...], training: Mapping[str, Array]) -> KernelMatrices:
+    across = tuple(k.across(training[k.block]) for k in kernels)
+    dense = across[0].shape[0] == across[0].shape[1]
+    among = None if dense else tuple(k.across(k.rows) for k in kernels)
+    return KernelMatrices(tuple(k.block for k in kernels), across, among)
 
 
 def _patterns(rows: Mapping[str, Array]) -> dict[frozenset[str], NDArray[np.intp]]:

@@ -42,7 +42,7 @@ def save_survival(
     arrays: dict[str, NDArray[Any]] = {
         "months": outcome[0],
         "event": outcome[1],
-        "weights": kernel.fitted.weights,
+        "weights": np.array(list(kernel.weights.values())),
         "calibration.slope": np.array([model.slope]),
         "calibration.months": model.months,
         "calibration.cumulative_hazard": model.cumulative_hazard,
@@ -56,6 +56,7 @@ def save_survival(
     inputs = {
         "blocks": {name: list(features) for name, features in design.blocks.items()},
         "fitted_blocks": list(kernel.scalers),
+        "effects": list(kernel.weights),
         "numbers": list(design.numbers),
         "categories": {name: list(words) for name, words in design.categories.items()},
     }
@@ -77,7 +78,13 @@ def load_survival(folder: Path) -> tuple[CalibratedSurvival, Design, Mapping[str
     names = said["fitted_blocks"]
     scalers = {n: BlockScaler(array[f"{n}.keep"], array[f"{n}.mean"], array[f"{n}.sd"]) for n in names}
     rows = {n: array[f"{n}.rows"] for n in names}
-    kernel = assemble(scalers, rows, CoxLikelihood(array["months"], array["event"]), array["weights"])
+    kernel = assemble(
+        scalers,
+        rows,
+        CoxLikelihood(array["months"], array["event"]),
+        dict(zip(said["effects"], map(float, array["weights"]), strict=True)),
+        ignored=frozenset(said["blocks"]) - frozenset(names),
+    )
     model = CalibratedSurvival(
         model=kernel,
         slope=float(array["calibration.slope"][0]),

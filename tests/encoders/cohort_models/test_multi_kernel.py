@@ -11,13 +11,13 @@ from encoders.cohort_models import multi_kernel
 from encoders.cohort_models.attribution import integrated_gradients
 from encoders.cohort_models.design import Design
 from encoders.cohort_models.kernels import BlockScaler, Kernel
-from encoders.cohort_models.laplace import find_mode, fit_weights
+from encoders.cohort_models.laplace import evidence_slope, find_mode, fit_weights
 from encoders.cohort_models.likelihoods import BernoulliLikelihood, CoxLikelihood
 from encoders.cohort_models.metrics import area_under_curve, concordance, interval_coverage
 from encoders.cohort_models.multi_kernel import fit_label, fit_survival
 from encoders.cohort_models.saved_model import load_survival, save_survival
 from encoders.cohort_models.survival_model import fit_calibrated
-from encoders.errors import InputError
+from encoders.errors import ContractError, InputError
 
 
 def made(count: int, seed: int = 0, *, signal: float = 1.5):
@@ -82,6 +82,9 @@ def test_the_evidence_of_a_gaussian_likelihood_is_exact():
         def derivatives(self, f):
             return self.y - f, np.eye(len(f))
 
+        def hessian_slope(self, f, covariance):
+            return np.zeros(len(f))
+
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(30, 3)), rng.normal(size=30)
     kernel = x @ x.T / 3
@@ -90,6 +93,61 @@ def test_the_evidence_of_a_gaussian_likelihood_is_exact():
     assert find_mode(kernel, Gaussian(y)).evidence == pytest.approx(exact, abs=1e-6)
     fit = fit_weights([kernel], Gaussian(x @ np.array([1.0, 0.0, 0.0]) * 1.5 + 0.1 * y))
     assert fit.weights[0] > 0.5
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_the_slope_of_the_evidence_agrees_with_finite_differences(ties):
+    blocks, months, event, _ = made(40)
+    months = np.ceil(months / 4) if ties else months
+    rows = {name: BlockScaler.fit(values).transform(values) for name, values in blocks.items()}
+    kernels = [Kernel.fit(name, form, row).across(row) for name, row in rows.items() for form in ("linear", "gaussian")]
+    weights = np.array([0.5, 0.2, 1.0, 0.05])
+    for likelihood in (CoxLikelihood(months, event), BernoulliLikelihood(event)):
+        _, slope = evidence_slope(weights, kernels, likelihood)
+        step = 1e-3
+        for m in range(4):
+            up, down = (
+                find_mode(
+                    sum(
+                        w * np.exp(sign * step * (i == m)) * k
+                        for i, (w, k) in enumerate(zip(weights, kernels, strict=True))
+                    )
+                    + 1e-8 * np.eye(40),
+                    likelihood,
+                ).evidence
+                for sign in (1, -1)
+            )
+            assert slope[m] == pytest.approx((up - down) / (2 * step), abs=2e-4)
+
+
+def test_the_score_is_the_average_of_the_joint_fit_and_the_sum_of_own_fits(fitted):
+    blocks, months, event, _ = made(160)
+    new, *_ = made(12, seed=11)
+    own = sum(fit_survival({name: blocks[name]}, months, event).score({name: new[name]}) for name in blocks)
+    alone = replace(fitted.fitted, alone={})
+    joint = sum(
+        k.across(fitted.standardised(new)[k.block]) @ alone.coefficients(i) for i, k in enumerate(fitted.kernels)
+    )
+    np.testing.assert_allclose(fitted.score(new), (joint + own) / 2, rtol=1e-6)
+
+
+def test_a_block_that_was_constant_may_be_given_and_says_nothing():
+    blocks, months, event, _ = made(80)
+    model = fit_survival({**blocks, "flat": np.ones((80, 3))}, months, event)
+    new, *_ = made(5, seed=12)
+    np.testing.assert_allclose(model.score({**new, "flat": np.full((5, 3), 7.0)}), model.score(new))
+    assert not any("flat" in effect for effect in model.weights)
+    with pytest.raises(InputError, match="allowed blocks"):
+        model.score({**new, "other": np.ones((5, 3))})
+
+
+def test_weights_of_other_effects_are_refused(fitted):
+    rows = {name: row for name, row in fitted.training.items()}
+    again = multi_kernel.assemble(fitted.scalers, rows, fitted.likelihood, fitted.weights)
+    new, *_ = made(5, seed=13)
+    np.testing.assert_allclose(again.score(new), fitted.score(new), atol=1e-6)
+    with pytest.raises(ContractError, match="these blocks have told, linear"):
+        multi_kernel.assemble(fitted.scalers, rows, fitted.likelihood, {"told, linear": 1.0})
 
 
 def test_absent_blocks_are_scored_by_a_model_that_never_saw_them(fitted):
