@@ -24,8 +24,11 @@ from importlib.resources import files
 from types import MappingProxyType
 
 _ENSEMBL = re.compile(r"^(ENSG\d{11})(\.\d+)?(_PAR_Y)?$")
+_MONTH = "(jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec)"
 _DATE = re.compile(
-    r"^(\d{1,2}-(mar|sep|dec|oct|feb|apr|jan|jun|jul|aug|nov|may)|(mar|sep|dec)-\d{1,2})$", re.IGNORECASE
+    rf"^(\d{{1,2}}[- ]{_MONTH}([- ]\d{{2,4}})?|(mar|sep|dec)-\d{{1,4}}"
+    r"|\d{4}-\d{2}-\d{2}([ T]00:00(:00)?)?|\d{1,2}/\d{1,2}(/\d{2,4})?|\d{1,2}\.\d{1,2}\.\d{2,4})$",
+    re.IGNORECASE,
 )
 
 
@@ -107,8 +110,17 @@ def approved_symbol(name: str) -> str | None:
 
 
 def is_date(name: str) -> bool:
-    """Whether a spreadsheet made a date of the gene name ("1-Mar", "Sep-02"); which gene it was cannot be told."""
+    """Whether a spreadsheet made a date of the gene name ("1-Mar", "Sep-02", "2023-09-01"); which gene it was cannot be
+    told ("1-Mar" was MARCHF1 or MTARC1)."""
     return bool(_DATE.match(name.strip()))
+
+
+_PROBE = re.compile(r"^(cg\d{8}|ch\.\w+\.\d+[FR]|rs\d+|nv-.+)(_\w+)?$")
+
+
+def of_probes(names: Sequence[str]) -> bool:
+    """Whether most of the names are probes of a methylation array ("cg00000029"), which are no genes."""
+    return 2 * sum(bool(_PROBE.match(name)) for name in names) > len(names)
 
 
 def normalise_symbols(names: Sequence[str]) -> SymbolReport:

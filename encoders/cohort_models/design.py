@@ -1,19 +1,23 @@
 """A cohort and a list of patients -> the blocks of numbers a model reads, with the name of every column.
 
 Categories are spread over one column each, as seen among the fitted patients; a category first met later counts as
-unknown and is told. What this module does not know: outcomes, models, files.
+unknown and is told. A batch correction the cohort asks for (``Cohort.batch_columns``) is fitted on the fitted patients
+alone (ComBat) and applied to any; the column of the batches is then no feature. What this module does not know:
+outcomes, models, files.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from encoders.cohorts.cohort import Cohort, ColumnType
+from encoders.cohort_models.batch_correction import BatchCorrection
+from encoders.cohorts.cohort import NOT_STATED, Cohort, ColumnType
 from encoders.errors import InputError
 
 CLINICAL = "clinical"
@@ -27,11 +31,15 @@ class Design:
     blocks : block -> feature names (P,)
     numbers : clinical columns read as numbers
     categories : clinical column -> its words; of two words the first is told by the other's column
+    units : block -> its unit, normalisation included ("log2(TPM + 1)"); values in another unit are refused
+    batches : block -> its correction
     """
 
     blocks: Mapping[str, tuple[str, ...]]
     numbers: tuple[str, ...]
     categories: Mapping[str, tuple[str, ...]]
+    units: Mapping[str, str] = field(default_factory=dict)
+    batches: Mapping[str, BatchCorrection] = field(default_factory=dict)
 
     @classmethod
     def fit(cls, cohort: Cohort, patient_ids: Sequence[str], blocks: Sequence[str] | None = None) -> Design:
@@ -39,7 +47,7 @@ class Design:
 
         Raises
         ------
-        InputError: a block that the cohort does not have, or nothing to read at all.
+        InputError: a block that the cohort does not have, nothing to read at all, or batches that ComBat cannot fit.
         """
         wanted = [CLINICAL, *cohort.blocks] if blocks is None else list(blocks)
         unknown = [name for name in wanted if name != CLINICAL and name not in cohort.blocks]
@@ -55,21 +63,48 @@ class Design:
             names = {CLINICAL: (*numbers, *spread), **names}
         if not names:
             raise InputError(f"cohort {cohort.name} has neither blocks nor clinical columns; nothing can be read.")
-        return cls(names, numbers, categories)
+        units = {name: cohort.blocks[name].unit for name in names if name != CLINICAL}
+        asked = {name: column for name, column in cohort.batch_columns.items() if name in units}
+        batches = {name: BatchCorrection.fit(cohort, name, column, patient_ids) for name, column in asked.items()}
+        return cls(names, numbers, categories, units, batches)
+
+    def to_inputs(self) -> dict[str, Any]:
+        """JSON-able form for the "inputs" of a model card; ``from_inputs`` reads it."""
+        return {
+            "blocks": {name: list(features) for name, features in self.blocks.items()},
+            "numbers": list(self.numbers),
+            "categories": {name: list(words) for name, words in self.categories.items()},
+            "units": dict(self.units),
+            "batches": {name: batch.to_card() for name, batch in self.batches.items()},
+        }
+
+    @classmethod
+    def from_inputs(cls, said: Mapping[str, Any]) -> Design:
+        """The design a card's "inputs" say; cards written before units and batches were recorded have none."""
+        return cls(
+            blocks={name: tuple(features) for name, features in said["blocks"].items()},
+            numbers=tuple(said["numbers"]),
+            categories={name: tuple(words) for name, words in said["categories"].items()},
+            units=said.get("units", {}),
+            batches={name: BatchCorrection.from_card(card) for name, card in said.get("batches", {}).items()},
+        )
 
     def values(self, cohort: Cohort, patient_ids: Sequence[str]) -> dict[str, NDArray[np.float64]]:
         """Block -> (N, P) float64, NaN = absent, rows as in ``patient_ids``; a block the cohort lacks is left out.
 
         Raises
         ------
-        InputError: a block with other features than were fitted.
+        InputError: a block with other features or in another unit than were fitted, or a batch that was not fitted.
         """
         found: dict[str, NDArray[np.float64]] = {}
         for name, features in self.blocks.items():
             if name == CLINICAL:
                 found[name] = self._clinical(cohort.clinical.loc[list(patient_ids)])
             elif name in cohort.blocks:
+                _check_unit(cohort, name, self.units.get(name, NOT_STATED))
                 found[name] = _in_order(cohort, name, features, patient_ids)
+                if name in self.batches:
+                    found[name] = self.batches[name].apply(found[name], cohort, patient_ids)
         return found
 
     def unknown_words(self, cohort: Cohort, patient_ids: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
@@ -104,12 +139,21 @@ def _clinical_columns(cohort: Cohort, patient_ids: Sequence[str]) -> tuple[tuple
     numbers = tuple(c for c, spec in cohort.columns.items() if spec.type is ColumnType.NUMBER)
     categories: dict[str, tuple[str, ...]] = {}
     for column, spec in cohort.columns.items():
-        if spec.type not in (ColumnType.CATEGORY, ColumnType.FLAG):
+        if spec.type not in (ColumnType.CATEGORY, ColumnType.FLAG) or column in cohort.batch_columns.values():
             continue
         words = tuple(sorted(set(table[column].dropna().astype(str))))
         if len(words) >= 2:  # a word all patients share tells nothing
             categories[column] = words
     return numbers, categories
+
+
+def _check_unit(cohort: Cohort, name: str, fitted: str) -> None:
+    given = cohort.blocks[name].unit
+    if NOT_STATED not in (given, fitted) and given != fitted:
+        raise InputError(
+            f"block {name} of cohort {cohort.name} is in {given!r}, the model was fitted on {fitted!r}; import the "
+            "cohort with the same unit and normalisation (--unit, --log2, --z)."
+        )
 
 
 def _in_order(cohort: Cohort, name: str, features: tuple[str, ...], patient_ids: Sequence[str]) -> NDArray[np.float64]:

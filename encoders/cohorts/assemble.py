@@ -16,17 +16,19 @@ from encoders.cohorts.cohort import (
     GENE_KINDS,
     NOT_STATED,
     Block,
+    BlockKind,
     Cohort,
     ColumnSpec,
     Endpoint,
     ImportNote,
     Split,
 )
+from encoders.cohorts.id_checks import id_notes, split_notes
 from encoders.cohorts.mapped_table import BlockPart, TableParts
 from encoders.cohorts.splits import check_events, keep_known
 from encoders.cohorts.value_checks import check_block
 from encoders.errors import InputError
-from encoders.gene_symbols import normalise_symbols
+from encoders.gene_symbols import normalise_symbols, of_probes
 from encoders.oncotree import is_code
 
 
@@ -80,7 +82,7 @@ def assemble(parts: CohortParts) -> Cohort:
             raise InputError(f"block {part.name!r} is given twice; give each a name of its own.")
         frame, found = check_block(part.name, part.kind, part.unit, part.frame)
         notes += found
-        if part.kind in GENE_KINDS:
+        if part.kind in GENE_KINDS or (part.kind is BlockKind.METHYLATION and not of_probes(frame.columns)):
             frame, found = with_approved_symbols(part.name, frame)
             notes += found
         blocks[part.name] = _block(part, frame)
@@ -93,9 +95,10 @@ def assemble(parts: CohortParts) -> Cohort:
     everyone = sorted(set().union(*groups.values(), labels.index, clinical.index))
     if not everyone:
         raise InputError(f"{parts.source}: no patients found.")
-    notes += _id_notes(groups, everyone, parts.source)
+    notes += id_notes(groups, everyone, parts.source)
     oncotree, found = _known_codes(parts.oncotree)
     splits, more = _known_splits(parts.splits, set(everyone))
+    more += [*split_notes(splits, everyone), *_unit_notes(blocks), *_time_notes(parts.endpoints)]
     columns = {name: parts.columns[name] for name in clinical.columns}
     cohort = Cohort(
         name=parts.name,
@@ -149,20 +152,20 @@ def with_approved_symbols(name: str, frame: pd.DataFrame) -> tuple[pd.DataFrame,
     return frame.set_axis(list(report.symbols), axis=1), notes
 
 
-def _id_notes(groups: Mapping[str, set[str]], everyone: Sequence[str], source: str) -> list[ImportNote]:
-    """Who is missing where; a table that shares no id with any other is an error, not a coincidence."""
+def _unit_notes(blocks: Mapping[str, Block]) -> list[ImportNote]:
+    names = [name for name, block in blocks.items() if block.unit == NOT_STATED]
+    what = "blocks have no stated unit; their values are checked for no range"
+    return [ImportNote("defaulted", "units", what, len(names), tuple(names))] if names else []
+
+
+def _time_notes(endpoints: Sequence[Endpoint]) -> list[ImportNote]:
+    """Follow-up of 0 is allowed, and often a missing value in disguise."""
     notes = []
-    for name, ids in groups.items():
-        others = [other for group, other in groups.items() if group != name]
-        if others and not any(ids & other for other in others):
-            near = sorted(set().union(*others))
-            raise InputError(
-                f"{source}: {name} shares no patient with any other table ({', '.join(sorted(ids)[:3])} against "
-                f"{', '.join(near[:3])}); ids are joined, never matched by order. Check the id rules."
-            )
-        gone = [p for p in everyone if p not in ids]
-        if gone:
-            notes.append(ImportNote("warning", name, "patients of the cohort are not in it", len(gone), tuple(gone)))
+    for endpoint in endpoints:
+        zero = [p for p, t in zip(endpoint.patient_ids, endpoint.followup_months, strict=True) if t == 0]
+        if zero:
+            what = "patients have a follow-up time of 0; kept"
+            notes.append(ImportNote("warning", f"endpoint {endpoint.name}", what, len(zero), tuple(zero)))
     return notes
 
 

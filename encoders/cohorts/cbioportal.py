@@ -13,24 +13,31 @@ Cerami E. et al., Cancer Discovery 2012;2:401, DOI 10.1158/2159-8290.CD-12-0095;
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from encoders.cohorts.assemble import CohortParts, assemble
+from encoders.cohorts.cbioportal_alterations import (
+    add_study_fusions,
+    add_study_mutations,
+    add_study_segments,
+    data_file,
+    read_meta,
+)
 from encoders.cohorts.cbioportal_clinical import add_clinical
 from encoders.cohorts.cohort import NOT_STATED, BlockKind, Cohort, ImportNote
 from encoders.cohorts.gene_rows import numbers_of_genes, read_text_table
+from encoders.cohorts.headers import separator_hint
 from encoders.cohorts.mapped_table import BlockPart
 from encoders.cohorts.msi import add_msi
-from encoders.cohorts.mutations import add_mutations, stated_build
+from encoders.cohorts.mutations import stated_build
 from encoders.cohorts.samples import Samples, by_patient, one_sample_each
 from encoders.errors import InputError
 
-_NOT_SAMPLES = frozenset(
-    ("Hugo_Symbol", "Entrez_Gene_Id", "Cytoband", "Gene Symbol", "Locus ID", "Composite.Element.REF")
-)
+_FEATURE_COLUMNS = ("Hugo_Symbol", "Gene Symbol", "Composite.Element.REF", "ENTITY_STABLE_ID")
+_NOT_SAMPLES = frozenset((*_FEATURE_COLUMNS, "Entrez_Gene_Id", "Cytoband", "Locus ID"))
 _KINDS = {
     ("MRNA_EXPRESSION", "CONTINUOUS"): ("expression", BlockKind.EXPRESSION),
     ("MRNA_EXPRESSION", "Z-SCORE"): ("expression_zscore", BlockKind.EXPRESSION),
@@ -68,49 +75,69 @@ def import_study(folder: Path, *, megabases: float | None = None, msi: tuple[str
     of_kind: dict[str, list[Mapping[str, str]]] = {}
     for meta in metas:
         of_kind.setdefault(meta.get("genetic_alteration_type", "RESOURCE"), []).append(meta)
-    samples = add_clinical(parts, {m.get("datatype", ""): _data(folder, m) for m in of_kind.pop("CLINICAL", [])})
+    samples = add_clinical(parts, _clinical_files(parts, folder, of_kind.pop("CLINICAL", [])))
     parts.genome_build = stated_build(
         [m.get("reference_genome", m.get("reference_genome_id", "")) for m in (study, *metas)], f"{name}, meta files"
     )
-    for meta in of_kind.pop("MUTATION_EXTENDED", []):
-        _mutations(parts, folder, meta, samples, megabases)
-    for meta in of_kind.pop("STRUCTURAL_VARIANT", []):
-        _long(parts, folder, meta, samples, "structural_variants", "Sample_Id")
+    if mafs := of_kind.pop("MUTATION_EXTENDED", []):
+        add_study_mutations(parts, folder, mafs, samples, megabases)
+    if fusions := of_kind.pop("STRUCTURAL_VARIANT", []):
+        add_study_fusions(parts, folder, fusions, samples)
+    if segments := [m for m in metas if m.get("datatype", "").upper() == "SEG"]:
+        add_study_segments(parts, folder, segments, samples)
     for kind, group in of_kind.items():
-        for meta in group:
+        for meta in (m for m in group if m not in segments):
             _profile(parts, folder, meta, samples, kind)
+    _unread(parts, folder, metas)
+    if parts.genome_build == NOT_STATED:
+        parts.notes.append(ImportNote("defaulted", name, "genome build is stated by no file of the study", 1))
     if msi is not None:
         add_msi(parts, *msi)
     return assemble(parts)
 
 
-def read_meta(path: Path) -> dict[str, str]:
-    """The key: value lines of a meta file."""
-    lines = (line.partition(":") for line in path.read_text(encoding="utf-8-sig").splitlines())
-    return {key.strip(): value.strip() for key, _, value in lines if value.strip()}
+def _clinical_files(parts: CohortParts, folder: Path, metas: Sequence[Mapping[str, str]]) -> dict[str, Path]:
+    """Datatype -> clinical table; other clinical files (timelines) are counted.
+
+    Raises
+    ------
+    InputError: two tables of one datatype.
+    """
+    found: dict[str, Path] = {}
+    for meta in metas:
+        datatype, path = meta.get("datatype", ""), data_file(folder, meta)
+        if datatype not in ("PATIENT_ATTRIBUTES", "SAMPLE_ATTRIBUTES"):
+            what = f"clinical table of datatype {datatype or 'none'} is not read"
+            parts.notes.append(ImportNote("skipped", path.name, what, 1))
+        elif datatype in found:
+            raise InputError(f"{found[datatype].name} and {path.name} are both {datatype}; put them into one table.")
+        else:
+            found[datatype] = path
+    return found
 
 
-def _data(folder: Path, meta: Mapping[str, str]) -> Path:
-    path = folder / meta.get("data_filename", "")
-    if not path.is_file():
-        raise InputError(
-            f"{path.name} is not in {folder.name}, though a meta file names it; add it or remove the meta file."
-        )
-    return path
+def _unread(parts: CohortParts, folder: Path, metas: Sequence[Mapping[str, str]]) -> None:
+    """Data files that stand in the folder and that no meta file names."""
+    named = {meta.get("data_filename", "") for meta in metas}
+    there = [p.name for p in sorted(folder.glob("data_*")) if p.is_file() and not p.name.startswith("data_gene_panel")]
+    unread = [name for name in there if name not in named]
+    parts.note("warning", folder.name, "data files are named by no meta file and were not read", unread)
 
 
 def _profile(parts: CohortParts, folder: Path, meta: Mapping[str, str], samples: Samples, kind: str) -> None:
     """One table of numbers, or a note that it is not read."""
     datatype = meta.get("datatype", "").upper()
     where = meta.get("data_filename", kind)
-    if kind == "COPY_NUMBER_ALTERATION" and datatype == "SEG":
-        _long(parts, folder, meta, samples, "segments", "ID")
-    elif kind == "COPY_NUMBER_ALTERATION" and datatype == "DISCRETE_LONG":
-        _discrete_long(parts, read_text_table(_data(folder, meta)), samples, where)
+    if kind == "COPY_NUMBER_ALTERATION" and datatype == "DISCRETE_LONG":
+        _discrete_long(parts, read_text_table(data_file(folder, meta), parts), samples, where)
     elif (kind, datatype) in _KINDS:
         name, block = _KINDS[(kind, datatype)]
-        table = read_text_table(_data(folder, meta), numbers_but=_NOT_SAMPLES)
+        table = read_text_table(data_file(folder, meta), parts, numbers_but=_NOT_SAMPLES)
         _wide(parts, table, samples, where, (_free(parts, name, meta), block, _unit(meta)))
+    elif kind == "GENERIC_ASSAY" and meta.get("generic_assay_type", "").upper() == "METHYLATION":
+        named = {c.strip() for c in meta.get("generic_entity_meta_properties", "").split(",")} | {"NAME", "DESCRIPTION"}
+        table = read_text_table(data_file(folder, meta), parts).drop(columns=sorted(named), errors="ignore")
+        _wide(parts, table, samples, where, (_free(parts, "methylation", meta), BlockKind.METHYLATION, _unit(meta)))
     elif kind not in ("CANCER_TYPE", "GENE_PANEL_MATRIX"):
         parts.notes.append(ImportNote("skipped", where, f"table of type {kind} {datatype} is not read", 1))
 
@@ -129,7 +156,7 @@ def _unit(meta: Mapping[str, str]) -> str:
         return "z-score"
     if kind == "COPY_NUMBER_ALTERATION":
         return "GISTIC -2..2" if datatype.startswith("DISCRETE") else "log2 ratio"
-    if kind == "METHYLATION":
+    if kind in ("METHYLATION", "GENERIC_ASSAY"):
         return "beta value" if "beta" in words else NOT_STATED
     if kind == "MRNA_EXPRESSION" and "log" not in words:
         return next((u for u in ("RSEM", "TPM", "FPKM", "RPKM", "CPM") if u.lower() in words), NOT_STATED)
@@ -141,9 +168,13 @@ def _wide(
 ) -> None:
     """Genes in rows, samples in columns -> a block, one sample a patient."""
     name, kind, unit = what
-    gene_in = next((c for c in ("Hugo_Symbol", "Gene Symbol", "Composite.Element.REF") if c in table.columns), None)
+    gene_in = next((c for c in _FEATURE_COLUMNS if c in table.columns), None)
     if gene_in is None:
-        raise InputError(f"{where}: no column Hugo_Symbol; a gene table of cBioPortal has it.")
+        hint = separator_hint(list(table.columns), "\t")
+        found = ", ".join(map(str, table.columns[:6]))
+        raise InputError(f"{where}: no column {' or '.join(_FEATURE_COLUMNS)}; found {found}.{hint} Correct the table.")
+    if not len(table):
+        raise InputError(f"{where}: a header and no row; at least one gene is needed. Leave out its meta file.")
     columns = [c for c in table.columns if c not in _NOT_SAMPLES]
     chosen = one_sample_each(samples, columns, parts, where)
     if not chosen:
@@ -168,67 +199,3 @@ def _discrete_long(parts: CohortParts, table: pd.DataFrame, samples: Samples, wh
     )
     wide = rows[~twice].pivot(index="Hugo_Symbol", columns="Sample_Id", values="Value").fillna("").reset_index()
     _wide(parts, wide, samples, where, ("copy_number", BlockKind.COPY_NUMBER, "GISTIC -2..2"))
-
-
-def _long(
-    parts: CohortParts, folder: Path, meta: Mapping[str, str], samples: Samples, name: str, sample_in: str
-) -> None:
-    """A long table with the patient's id in front; rows of samples that do not stand for a patient are left out."""
-    where = meta.get("data_filename", name)
-    table = read_text_table(_data(folder, meta))
-    if sample_in not in table.columns:
-        raise InputError(f"{where}: no column {sample_in}.")
-    build_in = next((c for c in ("NCBI_Build", "Ncbi_Build") if c in table.columns), None)
-    if build_in is not None:
-        parts.genome_build = stated_build([*table[build_in], parts.genome_build], where)
-    chosen = one_sample_each(samples, table[sample_in], parts, where)
-    patient = {sample: p for p, sample in chosen.items()}
-    kept = table[table[sample_in].isin(patient)].copy()
-    kept.insert(0, "patient_id", kept[sample_in].map(patient))
-    parts.long_tables[name] = kept.reset_index(drop=True)
-
-
-def _mutations(
-    parts: CohortParts, folder: Path, meta: Mapping[str, str], samples: Samples, megabases: float | None
-) -> None:
-    where = meta.get("data_filename", "mutations")
-    maf = read_text_table(_data(folder, meta))
-    if "Tumor_Sample_Barcode" not in maf.columns:
-        raise InputError(f"{where}: no column Tumor_Sample_Barcode; a MAF has it.")
-    if "NCBI_Build" in maf.columns:
-        parts.genome_build = stated_build([*maf["NCBI_Build"], parts.genome_build], where)
-    listed = _case_list(folder / "case_lists" / "cases_sequenced.txt")
-    if not listed:
-        what = "no case list of sequenced samples; patients without any mutation row count as not sequenced"
-        parts.notes.append(ImportNote("warning", where, what, 1))
-    chosen = one_sample_each(samples, [*listed, *maf["Tumor_Sample_Barcode"]], parts, where)
-    patient = {sample: p for p, sample in chosen.items()}
-    kept = maf[maf["Tumor_Sample_Barcode"].isin(patient)].copy()
-    kept.insert(0, "patient_id", kept["Tumor_Sample_Barcode"].map(patient))
-    of_sample = _panels(folder)
-    panels = {p: of_sample[s] for p, s in chosen.items() if s in of_sample}
-    add_mutations(parts, kept, sorted(chosen), where, panels=panels, megabases=megabases)
-
-
-def _case_list(path: Path) -> list[str]:
-    return read_meta(path).get("case_list_ids", "").split() if path.is_file() else []
-
-
-def _panels(folder: Path) -> dict[str, frozenset[str]]:
-    """sample id -> genes of its mutation panel, from the gene panel matrix; samples without a panel had the exome."""
-    path = folder / "data_gene_panel_matrix.txt"
-    if not path.is_file():
-        return {}
-    matrix = read_text_table(path)
-    if "mutations" not in matrix.columns:
-        return {}
-    genes = {}
-    for file in sorted(folder.glob("data_gene_panel_*.txt")):
-        said = read_meta(file) if file != path else {}
-        if "stable_id" in said:
-            genes[said["stable_id"]] = frozenset(said.get("gene_list", "").split())
-    named = matrix[~matrix["mutations"].isin(["NA", "", "WXS", "WES", "WGS"])]
-    gone = sorted(set(named["mutations"]) - set(genes))
-    if gone:
-        raise InputError(f"{path.name} names gene panel {gone[0]!r}, whose data_gene_panel_ file is not there; add it.")
-    return {s: genes[p] for s, p in zip(named["SAMPLE_ID"], named["mutations"], strict=True)}

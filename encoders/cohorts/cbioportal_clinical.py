@@ -16,6 +16,7 @@ from encoders.cohorts.assemble import CohortParts
 from encoders.cohorts.cohort import ColumnSpec, ColumnType, Endpoint
 from encoders.cohorts.gene_rows import read_text_table
 from encoders.cohorts.samples import Samples, by_patient, one_sample_each
+from encoders.cohorts.value_checks import number_hint
 from encoders.errors import InputError
 
 MISSING = frozenset(
@@ -55,10 +56,11 @@ def add_clinical(parts: CohortParts, files: Mapping[str, Path]) -> Samples:
             f"{parts.name}: no meta file with datatype SAMPLE_ATTRIBUTES; samples cannot be joined to patients."
         )
     sample_path = files["SAMPLE_ATTRIBUTES"]
-    sample_table = read_text_table(sample_path)
+    sample_table = read_text_table(sample_path, parts)
     for column in ("PATIENT_ID", "SAMPLE_ID"):
         if column not in sample_table.columns:
             raise InputError(f"{sample_path.name}: no column {column}.")
+        sample_table[column] = sample_table[column].str.strip()
     twice = sample_table["SAMPLE_ID"].duplicated()
     if twice.any():
         raise InputError(f"{sample_path.name}: sample {sample_table['SAMPLE_ID'][twice].iloc[0]} has several rows.")
@@ -69,7 +71,7 @@ def add_clinical(parts: CohortParts, files: Mapping[str, Path]) -> Samples:
     )
     if "PATIENT_ATTRIBUTES" in files:
         path = files["PATIENT_ATTRIBUTES"]
-        _add_patients(parts, read_text_table(path), path)
+        _add_patients(parts, read_text_table(path, parts), path)
     _add_samples(parts, sample_table, samples, sample_path)
     return samples
 
@@ -84,6 +86,7 @@ def _types(path: Path, n: int) -> list[str]:
 def _add_patients(parts: CohortParts, table: pd.DataFrame, path: Path) -> None:
     if "PATIENT_ID" not in table.columns:
         raise InputError(f"{path.name}: no column PATIENT_ID.")
+    table["PATIENT_ID"] = table["PATIENT_ID"].str.strip()
     types = dict(zip(table.columns, _types(path, len(table.columns)), strict=True))
     twice = table["PATIENT_ID"].duplicated()
     if twice.any():
@@ -141,7 +144,10 @@ def _numbers(cells: pd.Series, where: str) -> pd.Series:
     values = pd.to_numeric(text, errors="coerce")
     bad = ~text.isin(MISSING) & ~np.isfinite(values)
     if bad.any():
-        raise InputError(f"{where} holds {text[bad].iloc[0]!r} ({int(bad.sum())} cells); a finite number is needed.")
+        raise InputError(
+            f"{where} holds {text[bad].iloc[0]!r} ({int(bad.sum())} cells); a finite number is needed"
+            f"{number_hint(text[bad].iloc[0])}."
+        )
     return values
 
 

@@ -31,6 +31,7 @@ class BlockKind(StrEnum):
 
     EXPRESSION = "expression"
     MUTATIONS = "mutations"
+    FUSIONS = "fusions"
     COPY_NUMBER = "copy_number"
     COPY_NUMBER_LOG2 = "copy_number_log2"
     METHYLATION = "methylation"
@@ -42,7 +43,15 @@ class BlockKind(StrEnum):
     OTHER = "other"
 
 
-GENE_KINDS = frozenset((BlockKind.EXPRESSION, BlockKind.MUTATIONS, BlockKind.COPY_NUMBER, BlockKind.COPY_NUMBER_LOG2))
+GENE_KINDS = frozenset(
+    (
+        BlockKind.EXPRESSION,
+        BlockKind.MUTATIONS,
+        BlockKind.FUSIONS,
+        BlockKind.COPY_NUMBER,
+        BlockKind.COPY_NUMBER_LOG2,
+    )
+)
 """Kinds whose features are genes, so that their names are brought to approved symbols."""
 
 
@@ -66,9 +75,9 @@ class ColumnSpec:
 
 @dataclass(frozen=True)
 class ImportNote:
-    """Something that was skipped, renamed, reduced, defaulted or doubtful while importing; counted, with examples.
+    """Something that was skipped, renamed, reduced, defaulted, normalised or doubtful while importing; counted.
 
-    kind : "skipped" | "renamed" | "reduced" | "defaulted" | "warning"
+    kind : "skipped" | "renamed" | "reduced" | "defaulted" | "normalised" | "warning"
     where : the file, table or block it is about
     count : how many rows, cells, names or patients
     examples : the names or ids concerned (all of them up to ``MAX_EXAMPLES``)
@@ -91,7 +100,7 @@ class ImportNote:
         return f"{self.where}: {self.count} {self.what}" + (f" ({shown})" if shown else "")
 
 
-NOTE_KINDS = ("skipped", "renamed", "reduced", "defaulted", "warning")
+NOTE_KINDS = ("skipped", "renamed", "reduced", "defaulted", "normalised", "warning")
 MAX_EXAMPLES = 1000
 
 
@@ -175,7 +184,8 @@ class Cohort:
 
     clinical : index patient id, one typed column per entry of ``columns``; every patient of the cohort has a row
     labels : index patient id; what may be predicted besides survival (text or NaN), never an input
-    long_tables : "mutations", "segments", "fusions" ... : rows as read, first column patient_id
+    long_tables : "mutations", "segments", "structural_variants" ... : rows as read, first column patient_id
+    batch_columns : block -> clinical column whose batches training is asked to take out of it (Design.fit)
     """
 
     name: str
@@ -192,8 +202,12 @@ class Cohort:
     licence: str = NOT_STATED
     citation: str = ""
     notes: tuple[ImportNote, ...] = ()
+    batch_columns: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
+        for block, column in self.batch_columns.items():
+            if block not in self.blocks or column not in self.columns:
+                raise ContractError(f"batch_columns names block {block!r} and column {column!r}; one is not there.")
         known = set(self.clinical.index)
         if len(known) != len(self.clinical):
             raise ContractError("a patient stands twice in the clinical table; one row a patient.")

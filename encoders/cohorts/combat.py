@@ -12,7 +12,7 @@ Johnson W.E., Li C., Rabinovic A., Biostatistics 2007;8:118-127, DOI 10.1093/bio
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,6 +69,14 @@ class ComBat:
         arrays = {k: getattr(self, k).tolist() for k in ("grand_mean", "coefficients", "sd", "gamma", "delta")}
         names = {"features": list(self.features), "batches": list(self.batches)}
         return {"method": "ComBat (parametric)", "reference": self.reference, **names, **arrays}
+
+    @classmethod
+    def from_card(cls, card: Mapping[str, object]) -> ComBat:
+        """The inverse of ``to_card``."""
+        names = ("grand_mean", "coefficients", "sd", "gamma", "delta")
+        arrays = {k: np.asarray(card[k], dtype=np.float64) for k in names}
+        arrays["coefficients"] = arrays["coefficients"].reshape(-1, len(card["features"]))  # none = an empty list
+        return cls(str(card["reference"]), tuple(card["features"]), tuple(card["batches"]), **arrays)
 
 
 def fit_combat(

@@ -7,6 +7,7 @@ What this module does not know: treatments, follow-up events, progression.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -34,13 +35,43 @@ _AGE = ("diagnoses.age_at_diagnosis", "age_at_diagnosis")
 
 
 def clinical_file(folder: Path) -> Path | None:
-    """The clinical table of a folder: a .tsv with a case column and a vital status."""
+    """The clinical table of a folder: a .tsv with a case column and a vital status, else the cart's .json of cases."""
     for path in sorted(folder.glob("*.tsv")):
         with path.open(encoding="utf-8-sig", errors="replace") as stream:
             columns = set(stream.readline().rstrip("\n").split("\t"))
         if columns & set(_CASE) and columns & set(_VITAL):
             return path
+    for path in sorted(folder.glob("*.json")):
+        with path.open(encoding="utf-8-sig", errors="replace") as stream:
+            start = stream.read(65536)
+        if start.lstrip().startswith("[") and '"submitter_id"' in start and '"demographic"' in start:
+            return path
     return None
+
+
+def _table_of_json(path: Path) -> pd.DataFrame:
+    """Cases of a clinical .json as the rows of the .tsv: one a diagnosis, columns named as the GDC nests them.
+
+    Raises
+    ------
+    InputError: no JSON list of cases with submitter_id.
+    """
+    try:
+        cases = json.loads(path.read_text(encoding="utf-8-sig"))
+    except ValueError as error:
+        raise InputError(f"{path.name}: is no JSON ({error}); download the clinical file again.") from error
+    bad = [i for i, case in enumerate(cases) if not isinstance(case, dict) or not case.get("submitter_id")]
+    if bad:
+        raise InputError(f"{path.name}: case {bad[0] + 1} has no submitter_id ({len(bad)} such); every case needs one.")
+    rows = []
+    for case in cases:
+        own = {"cases.submitter_id": case["submitter_id"]}
+        for part in ("project", "demographic"):
+            own |= {f"{part}.{key}": value for key, value in (case.get(part) or {}).items()}
+        for diagnosis in case.get("diagnoses") or [{}]:
+            rows.append(own | {f"diagnoses.{key}": value for key, value in diagnosis.items()})
+    flat = [{k: "" if v is None else str(v) for k, v in row.items() if not isinstance(v, dict | list)} for row in rows]
+    return pd.DataFrame(flat, dtype=str).fillna("")
 
 
 def _column(table: pd.DataFrame, names: tuple[str, ...]) -> pd.Series | None:
@@ -72,7 +103,7 @@ def add_clinical(parts: CohortParts, path: Path) -> None:
     ------
     InputError: no case column, a vital status that is neither Alive nor Dead, text where days are needed.
     """
-    table = read_text_table(path)
+    table = _table_of_json(path) if path.suffix == ".json" else read_text_table(path, parts)
     case_in = next(n for n in _CASE if n in table.columns)
     table = table.rename(columns={case_in: "patient_id"})
     primary = table.get("diagnoses.classification_of_tumor", pd.Series("", table.index)).str.lower() == "primary"

@@ -12,19 +12,24 @@ import numpy as np
 import pandas as pd
 
 from encoders.cohorts.assemble import CohortParts
+from encoders.cohorts.headers import checked_columns
 from encoders.cohorts.mapping import DEFAULT_MISSING
-from encoders.cohorts.value_checks import LINEAR_UNITS
+from encoders.cohorts.value_checks import LINEAR_UNITS, number_hint
 from encoders.errors import InputError
+from encoders.gene_symbols import is_date
 
 
-def read_text_table(path: Path, *, numbers_but: frozenset[str] | None = None) -> pd.DataFrame:
+def read_text_table(
+    path: Path, parts: CohortParts | None = None, *, numbers_but: frozenset[str] | None = None
+) -> pd.DataFrame:
     """A tab-separated table as text cells; leading # lines (versions, clinical descriptions) are skipped, gz is read.
 
+    parts : where columns that stand twice with the same cells are counted
     numbers_but : where given, every other column becomes numbers if all its cells are (large tables read faster so)
 
     Raises
     ------
-    InputError: not readable as such a table.
+    InputError: not readable as such a table, or two columns of one name that differ.
     """
     try:
         with pd.io.common.get_handle(path, "r", encoding="utf-8-sig", compression="infer") as handles:
@@ -34,6 +39,7 @@ def read_text_table(path: Path, *, numbers_but: frozenset[str] | None = None) ->
                     break
                 skip += 1
         options = {"sep": "\t", "keep_default_na": False, "skiprows": skip, "encoding": "utf-8-sig", "quoting": 3}
+        names = pd.read_csv(path, dtype=str, header=None, nrows=1, **options).iloc[0].tolist()
         if numbers_but is None:
             frame = pd.read_csv(path, dtype=str, **options)
         else:
@@ -42,8 +48,12 @@ def read_text_table(path: Path, *, numbers_but: frozenset[str] | None = None) ->
             missing = {c: list(DEFAULT_MISSING) for c in header if c not in numbers_but}
             frame = pd.read_csv(path, dtype=text, na_values=missing, low_memory=False, **options)
     except (ValueError, OSError, EOFError) as error:
-        raise InputError(f"{path.name}: cannot be read as a tab-separated table: {error}.") from error
-    frame.columns = [str(c).strip() for c in frame.columns]
+        raise InputError(
+            f"{path.name}: cannot be read as a tab-separated table: {error}. Export it again, as UTF-8 text."
+        ) from error
+    frame, notes = checked_columns(frame, names, path.name, "\t")
+    if parts is not None:
+        parts.notes += notes
     return frame
 
 
@@ -78,13 +88,20 @@ def _finite(cells: pd.Series, genes: pd.Series, where: str, sample: str) -> np.n
         row = int(np.flatnonzero(bad)[0])
         raise InputError(
             f"{where}gene {genes.iloc[row]}, sample {sample} holds {str(cells.iloc[row])!r}; a finite number or NA is "
-            f"needed ({int(bad.sum())} of the sample's {bad.size} cells are not)."
+            f"needed{number_hint(str(cells.iloc[row]))} ({int(bad.sum())} of the sample's {bad.size} cells are not)."
         )
     return values
 
 
 def unrepeated(frame: pd.DataFrame, unit: str, where: str, parts: CohortParts) -> pd.DataFrame:
-    """One row a gene (index): amounts are added, of anything else the first row is kept; counted."""
+    """One row a gene (index): amounts are added, of anything else the first row is kept; counted.
+
+    Rows of one name that a spreadsheet made a date of may be different genes, and are all left out.
+    """
+    dates = frame.index.duplicated(keep=False) & np.array([is_date(str(g)) for g in frame.index], dtype=bool)
+    what = "rows have a repeated name that a spreadsheet made a date of; they may be several genes and were left out"
+    parts.note("skipped", where, what, frame.index[dates].tolist())
+    frame = frame[~dates]
     twice = frame.index.duplicated()
     if not twice.any():
         return frame

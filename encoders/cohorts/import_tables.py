@@ -18,6 +18,7 @@ from encoders.cohorts.mapping import CohortMapping, FoldMap, SplitMap
 from encoders.cohorts.msi import add_msi
 from encoders.cohorts.raw_table import read_raw
 from encoders.cohorts.splits import part_name, split_of_pairs
+from encoders.cohorts.variant_files import add_variant_files
 from encoders.errors import InputError
 
 
@@ -50,6 +51,8 @@ def import_tables(folder: Path, mapping: CohortMapping) -> Cohort:
             parts.notes.append(ImportNote("skipped", rule.files, "optional split files are not there", 1))
         else:
             parts.splits[rule.name] = folds
+    if mapping.mutations is not None:
+        add_variant_files(parts, folder, mapping.mutations)
     if mapping.msi is not None:
         add_msi(parts, mapping.msi.column, mapping.msi.tool)
     genes = [block.name for block in parts.blocks if block.kind in GENE_KINDS]

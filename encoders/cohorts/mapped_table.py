@@ -7,25 +7,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
-from encoders.cohorts.cohort import DAYS_PER_MONTH, BlockKind, ColumnSpec, ColumnType, Endpoint, ImportNote
+from encoders.cohorts.cohort import BlockKind, ColumnSpec, ColumnType, Endpoint, ImportNote
+from encoders.cohorts.headers import separator_hint
+from encoders.cohorts.mapped_outcome import mapped_endpoint
 from encoders.cohorts.mapping import (
-    DEFAULT_MISSING,
     BlockMap,
     ClinicalMap,
     IdRule,
     LabelMap,
-    OutcomeMap,
     TableMap,
 )
 from encoders.cohorts.raw_table import RawTable
+from encoders.cohorts.table_cells import number_cells, refuse_cells, text_cells
 from encoders.errors import InputError
-
-MONTHS_PER = {"days": 1 / DAYS_PER_MONTH, "weeks": 7 / DAYS_PER_MONTH, "months": 1.0, "years": 12.0}
 
 TCGA_PATIENT = re.compile(r"^(TCGA-[A-Z0-9]{2}-[A-Z0-9]{4})(-.*)?$")
 _YEARS_AND_DAYS = re.compile(r"^(?:(\d+) years?)? ?(?:(\d+) days?)?$")
@@ -77,6 +76,7 @@ def patient_ids(cells: Sequence[str], rule: IdRule, where: str) -> list[str]:
     pattern = re.compile(rule.pattern) if rule.pattern else TCGA_PATIENT if rule.trim == "TCGA patient" else None
     for cell in cells:
         text = str(cell).strip()
+        text = {"upper": text.upper(), "lower": text.lower()}.get(rule.case, text)
         for old, new in rule.replace.items():
             text = text.replace(old, new)
         found = pattern.match(text) if pattern else None
@@ -98,7 +98,7 @@ def apply_table(raw: RawTable, table: TableMap) -> TableParts:
     ------
     InputError: a column of the mapping is not there, a cell is not allowed, rows of one patient disagree.
     """
-    frame, notes = raw.frame, []
+    frame, notes = raw.frame, list(raw.notes)
     _check_columns(raw, table)
     if table.id_by_row is not None:
         counted = frame.groupby("part").cumcount() if "part" in frame else pd.Series(range(len(frame)))
@@ -116,7 +116,7 @@ def apply_table(raw: RawTable, table: TableMap) -> TableParts:
     clinical = {rule.name: _clinical(raw, rule, table) for rule in table.clinical}
     endpoints, labels = [], {}
     for outcome in table.outcome:
-        endpoint, found = _endpoint(raw, outcome, ids, table)
+        endpoint, found = mapped_endpoint(raw, outcome, ids, table)
         endpoints.append(endpoint)
         notes += found
     for rule in table.label:
@@ -150,6 +150,7 @@ def _check_columns(raw: RawTable, table: TableMap) -> None:
         raise InputError(
             f"{raw.where}: no column {gone[0]!r} ({len(gone)} of the mapping's columns are missing); it has "
             f"{', '.join(map(str, raw.frame.columns[:8]))} ... Correct the mapping."
+            f"{separator_hint(list(raw.frame.columns), table.separator or ',')}"
         )
 
 
@@ -223,48 +224,22 @@ def _one_row_each(
     repeated = tuple(dict.fromkeys(p for p, again in zip(ids, twice, strict=True) if again))
     note = ImportNote("reduced", raw.where, what, int(twice.sum()), repeated)
     origin = tuple(np.flatnonzero(~twice).tolist())
-    return RawTable(first, raw.where, raw.first_row, origin), kept, [note]
-
-
-def _missing(table: TableMap) -> set[str]:
-    return {*DEFAULT_MISSING, *table.missing}
-
-
-def _cells(raw: RawTable, column: str, table: TableMap) -> pd.Series:
-    """A column as stripped text, NaN where missing."""
-    cells = raw.frame[column].astype(str).str.strip()
-    return cells.mask(cells.isin(_missing(table)) | raw.frame[column].isna())
-
-
-def _refuse(raw: RawTable, column: str, cells: pd.Series, bad: pd.Series, allowed: str) -> None:
-    if bad.any():
-        row = int(np.flatnonzero(bad.to_numpy())[0])
-        raise InputError(
-            f"{raw.where}: {raw.place(row)}, column {column!r} holds {cells.iloc[row]!r}; {allowed} "
-            f"({int(bad.sum())} of {len(bad)} cells are not)."
-        )
-
-
-def _numbers(raw: RawTable, column: str, cells: pd.Series) -> np.ndarray:
-    values = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    bad = pd.Series(cells.notna().to_numpy() & ~np.isfinite(values))
-    _refuse(raw, column, cells, bad, "a finite number is needed; words that mean missing go into missing = [...]")
-    return values
+    return replace(raw, frame=first, origin=origin), kept, [note]
 
 
 def _clinical(raw: RawTable, rule: ClinicalMap, table: TableMap) -> np.ndarray:
-    cells = _cells(raw, rule.column, table)
+    cells = text_cells(raw, rule.column, table)
     if rule.values is not None:
         bad = cells.notna() & ~cells.isin(list(rule.values))
-        _refuse(raw, rule.column, cells, bad, f"allowed by the mapping: {', '.join(rule.values)}")
+        refuse_cells(raw, rule.column, cells, bad, f"allowed by the mapping: {', '.join(rule.values)}")
         cells = cells.map(rule.values).where(cells.notna())
     if rule.type is ColumnType.NUMBER or rule.type is ColumnType.FLAG:
         if rule.form == "years and days":
             return _years(raw, rule.column, cells)
-        values = _numbers(raw, rule.column, cells)
+        values = number_cells(raw, rule.column, cells)
         if rule.type is ColumnType.FLAG:
             bad = pd.Series(~np.isnan(values) & ~np.isin(values, (0, 1)))
-            _refuse(raw, rule.column, cells, bad, "a flag is 0 or 1")
+            refuse_cells(raw, rule.column, cells, bad, "a flag is 0 or 1")
         return values
     return cells.to_numpy(dtype=object)
 
@@ -272,59 +247,17 @@ def _clinical(raw: RawTable, rule: ClinicalMap, table: TableMap) -> np.ndarray:
 def _years(raw: RawTable, column: str, cells: pd.Series) -> np.ndarray:
     """ "51 years 108 days" -> 51.296."""
     parts = cells.str.extract(_YEARS_AND_DAYS)
-    _refuse(raw, column, cells, cells.notna() & parts.isna().all(axis=1), "expected '51 years 108 days'")
+    refuse_cells(raw, column, cells, cells.notna() & parts.isna().all(axis=1), "expected '51 years 108 days'")
     numbers = parts.apply(pd.to_numeric).fillna(0).to_numpy(dtype=np.float64)
     years = numbers[:, 0] + numbers[:, 1] / 365.25
     return np.where(cells.notna(), years, np.nan)
 
 
-def _endpoint(
-    raw: RawTable, rule: OutcomeMap, ids: Sequence[str], table: TableMap
-) -> tuple[Endpoint, list[ImportNote]]:
-    """The patients with a known event and time; the others are counted with the reason."""
-    status = _cells(raw, rule.event, table)
-    allowed = (*rule.event_values, *rule.censored_values, *rule.unknown_values)
-    _refuse(raw, rule.event, status, status.notna() & ~status.isin(allowed), f"allowed: {', '.join(allowed)}")
-    event = status.isin(rule.event_values).to_numpy(dtype=bool)
-    known = (status.notna() & ~status.isin(rule.unknown_values)).to_numpy(dtype=bool)
-    if rule.time is not None:
-        time = _numbers(raw, rule.time, _cells(raw, rule.time, table))
-        how = rule.time
-    else:
-        of_event = _numbers(raw, rule.time_event, _cells(raw, rule.time_event, table))
-        time = np.where(event, of_event, _numbers(raw, rule.time_censored, _cells(raw, rule.time_censored, table)))
-        how = f"{rule.time_event} (event) or {rule.time_censored} (censored)"
-    negative = known & (time < 0)
-    where = f"{raw.where}, endpoint {rule.endpoint}"
-    if negative.any() and rule.negative_time == "refuse":
-        row = int(np.flatnonzero(negative)[0])
-        raise InputError(
-            f"{where}: patient {ids[row]} has {time[row]:g} {rule.time_unit} ({int(negative.sum())} below 0); "
-            'it cannot be negative. Correct it, or say negative_time = "leave out" in the mapping.'
-        )
-    reasons = {
-        "patients have no known status and were left out": ~known,
-        "patients have no follow-up time and were left out": known & np.isnan(time),
-        "patients have a negative follow-up time and were left out": negative,
-    }
-    notes = [
-        ImportNote("skipped", where, what, int(m.sum()), tuple(p for p, x in zip(ids, m, strict=True) if x))
-        for what, m in reasons.items()
-        if m.any()
-    ]
-    keep = known & np.isfinite(time) & ~negative
-    if not keep.any():
-        raise InputError(f"{where}: no patient has both a status and a follow-up time; check the columns and codes.")
-    source = f"{how} in {rule.time_unit}; {rule.event}: event = {'/'.join(rule.event_values)}"
-    kept = tuple(p for p, x in zip(ids, keep, strict=True) if x)
-    return Endpoint(rule.endpoint, kept, time[keep] * MONTHS_PER[rule.time_unit], event[keep], source), notes
-
-
 def _label(raw: RawTable, rule: LabelMap, table: TableMap) -> np.ndarray:
-    cells = _cells(raw, rule.column, table)
+    cells = text_cells(raw, rule.column, table)
     if rule.values is not None:
         bad = cells.notna() & ~cells.isin(list(rule.values))
-        _refuse(raw, rule.column, cells, bad, f"allowed by the mapping: {', '.join(rule.values)}")
+        refuse_cells(raw, rule.column, cells, bad, f"allowed by the mapping: {', '.join(rule.values)}")
         cells = cells.map(rule.values).where(cells.notna())
     return cells.where(cells != "").to_numpy(dtype=object)
 
@@ -337,12 +270,12 @@ def _block(
     words = [c for c in columns if part[c].dtype.kind not in "fiub"]
     numbers = {}
     for column in words:
-        cells = _cells(raw, column, table)
+        cells = text_cells(raw, column, table)
         if rule.values is not None:
             bad = cells.notna() & ~cells.isin(list(rule.values))
-            _refuse(raw, column, cells, bad, f"allowed by the mapping: {', '.join(rule.values)}")
+            refuse_cells(raw, column, cells, bad, f"allowed by the mapping: {', '.join(rule.values)}")
             cells = cells.map(rule.values)
-        numbers[column] = _numbers(raw, column, cells)
+        numbers[column] = number_cells(raw, column, cells)
     matrix = np.empty((len(part), len(columns)), dtype=np.float32)
     plain = [c for c in columns if c not in numbers]
     place = {c: i for i, c in enumerate(columns)}
@@ -367,6 +300,6 @@ def _block(
 
 def _oncotree(raw: RawTable, table: TableMap, ids: Sequence[str]) -> dict[str, str]:
     if table.oncotree_column is not None:
-        cells = _cells(raw, table.oncotree_column, table)
+        cells = text_cells(raw, table.oncotree_column, table)
         return {p: str(c) for p, c in zip(ids, cells, strict=True) if isinstance(c, str)}
     return dict.fromkeys(ids, table.oncotree_code) if table.oncotree_code else {}

@@ -32,6 +32,7 @@ rest). Nothing is guessed: a column no rule names is not read, and the import co
     files = "splits/splits_{fold}.csv"
     folds = ["0", "1"]
 
+``[mutations]`` reads MAFs or annotated VCFs (variant_files.py), ``[msi]`` a column of microsatellite status.
 ``[variants.NAME]`` tables give words that stand as {word} in the rest, so that one file serves many cohorts.
 What this module does not know: what stands in the tables.
 """
@@ -59,9 +60,10 @@ class _Strict(BaseModel):
 
 
 class IdRule(_Strict):
-    """How a patient id is made from a cell: replacements, then the pattern's first group, then trimming."""
+    """How a patient id is made from a cell: upper or lower case, replacements, the pattern's first group, trimming."""
 
     trim: Literal["as written", "TCGA patient"] = "as written"
+    case: Literal["as written", "upper", "lower"] = "as written"
     replace: Mapping[str, str] = {}
     pattern: str | None = None
 
@@ -156,6 +158,7 @@ class TableMap(_Strict):
     file: str | tuple[str, ...]
     format: Literal["table", "npz", "hdf5", "h5ad"] | None = None
     separator: str | None = None
+    decimal: Literal[".", ","] = "."
     encoding: str = "utf-8-sig"
     header: bool = True
     skip_rows_after_header: int = 0
@@ -184,6 +187,8 @@ class TableMap(_Strict):
     def _one_id(self) -> TableMap:
         if (self.id is None) == (self.id_by_row is None):
             raise ValueError(f"table {self.file}: give id, or id_by_row where the file has no ids")
+        if self.decimal == "," and (self.separator == "," or (self.separator is None and ".csv" in str(self.file))):
+            raise ValueError(f"table {self.file}: a decimal comma needs another separator than the comma")
         return self
 
     @property
@@ -209,6 +214,15 @@ class MsiMap(_Strict):
     tool: Literal["words", "MSIsensor", "MANTIS"]
 
 
+class MutationMap(_Strict):
+    """Small variants from MAFs or VCFs beside the tables (variant_files.py). files : name or pattern ("vcf/*.vcf")."""
+
+    files: str
+    ids: IdRule = IdRule()
+    sequenced: Literal["patients of the tables", "patients with a variant"] | None = None
+    megabases: Annotated[float, Field(gt=0)] | None = None
+
+
 class CohortMapping(_Strict):
     """A whole mapping file."""
 
@@ -220,6 +234,7 @@ class CohortMapping(_Strict):
     table: Annotated[tuple[TableMap, ...], Field(min_length=1)]
     split: tuple[SplitMap, ...] = ()
     msi: MsiMap | None = None
+    mutations: MutationMap | None = None
 
     @model_validator(mode="after")
     def _names_once(self) -> CohortMapping:
@@ -296,7 +311,11 @@ def find_mapping(name_or_file: str) -> CohortMapping:
     if path.suffix == ".toml":
         if not path.is_file():
             raise SettingsError(f"--mapping {stem}: no such file.")
-        return parse_mapping(path.read_text(encoding="utf-8"), path.name, variant or None)
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path.name}: a mapping is UTF-8 text ({error}); save it as UTF-8.") from error
+        return parse_mapping(text, path.name, variant or None)
     known = built_in_mappings()
     if name_or_file not in known:
         raise SettingsError(

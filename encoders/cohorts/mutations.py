@@ -12,6 +12,7 @@ Merino D.M. et al., J Immunother Cancer 2020;8:e000147, DOI 10.1136/jitc-2019-00
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -21,14 +22,20 @@ from encoders.cohorts.assemble import CohortParts
 from encoders.cohorts.cohort import NOT_STATED, BlockKind, ColumnSpec, ColumnType, ImportNote
 from encoders.cohorts.mapped_table import BlockPart
 from encoders.errors import InputError
-from encoders.gene_symbols import normalise_symbols
+from encoders.gene_symbols import approved_symbol
 from encoders.read.genome_build import build_named, one_build
-from encoders.read.hgvs import is_silent
+from encoders.read.hgvs import SILENT, is_silent
 from encoders.read.variants import PASSED
 
 TMB = "tmb_mutations_per_megabase"
-NOT_CODING = frozenset(("Splice_Region", "Targeted_Region", "Translation_Start_Site_Region"))
-"""Classes that is_silent keeps and that are no coding change for the burden (TERT promoter is left out by gene)."""
+NOT_CODING = frozenset(
+    (
+        *("Splice_Region", "Targeted_Region", "Translation_Start_Site_Region", "5'Flank", "upstream_gene_variant"),
+        *("splice_region_variant", "splice_polypyrimidine_tract_variant", "splice_donor_region_variant"),
+        "splice_donor_5th_base_variant",
+    )
+)
+"""Classes (MAF, Sequence Ontology) that are kept as findings and are no coding change for the burden."""
 
 
 def stated_build(cells: Iterable[str], where: str) -> str:
@@ -79,9 +86,21 @@ def kept_mutations(maf: pd.DataFrame, where: str) -> tuple[pd.DataFrame, list[Im
         if new.any():
             notes.append(ImportNote("skipped", where, f"{what}; left out", int(new.sum())))
     kept = maf[~left].copy()
-    report = normalise_symbols(list(kept["Hugo_Symbol"].str.strip()))
-    kept["Hugo_Symbol"] = list(report.symbols)
-    return kept, notes
+    kept["Hugo_Symbol"], renamed = approved_genes(kept["Hugo_Symbol"].str.strip(), where)
+    return kept, [*notes, *renamed]
+
+
+def approved_genes(names: pd.Series, where: str) -> tuple[pd.Series, list[ImportNote]]:
+    """Names of genes in a list of alterations under their approved symbols; those without one stay as written.
+
+    Two names of one gene become one here, as rows of a list are findings; columns of measurements are never merged
+    (encoders/gene_symbols.py). Unknown names are counted where the flags are made (assemble.py).
+    """
+    approved = {name: approved_symbol(name) or name for name in dict.fromkeys(names)}
+    changed = tuple(f"{old} -> {new}" for old, new in approved.items() if old != new)
+    what = "gene names were brought to their approved symbol"
+    notes = [ImportNote("renamed", where, what, len(changed), changed)] if changed else []
+    return names.map(approved), notes
 
 
 def mutation_flags(
@@ -139,9 +158,15 @@ def add_mutations(
     add_burden(parts, kept, [p for p in sequenced if p not in (panels or {})], megabases)
 
 
+def _is_coding(consequence: str) -> bool:
+    """Whether any part ("missense_variant&splice_region_variant") changes the coding sequence or a splice site."""
+    return any(part.strip() not in SILENT | NOT_CODING for part in re.split(r"[&,]", consequence))
+
+
 def add_burden(parts: CohortParts, kept: pd.DataFrame, sequenced: Sequence[str], megabases: float) -> None:
     """The clinical column ``TMB``: kept coding mutations of each sequenced patient over ``megabases``."""
-    coding = ~kept["Variant_Classification"].isin(NOT_CODING) & ~kept["Variant_Classification"].isin(["5'Flank"])
+    classes = {cell: _is_coding(cell) for cell in set(kept["Variant_Classification"])}
+    coding = kept["Variant_Classification"].map(classes).astype(bool)
     count = kept.loc[coding, "patient_id"].value_counts()
     burden = count.reindex(list(sequenced)).fillna(0).astype(float) / megabases
     parts.clinical.append(burden.rename(TMB).rename_axis("patient_id").to_frame())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,9 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from encoders.cohorts.cohort import ImportNote
 from encoders.cohorts.h5ad import read_h5ad
+from encoders.cohorts.headers import checked_columns, separator_hint
 from encoders.cohorts.mapping import TableMap
 from encoders.errors import InputError
 
@@ -23,13 +26,16 @@ from encoders.errors import InputError
 @dataclass(frozen=True)
 class RawTable:
     """where : the file's name in messages; first_row : line of the file's first row (1-based), None in binary files;
-    origin : place of each row in the file (0-based) where rows were left out, else None.
+    origin : place of each row in the file (0-based) where rows were left out, else None; decimal : mark of text cells;
+    notes : what reading already reduced.
     """
 
     frame: pd.DataFrame
     where: str
     first_row: int | None
     origin: tuple[int, ...] | None = None
+    decimal: str = "."
+    notes: tuple[ImportNote, ...] = ()
 
     def place(self, row: int) -> str:
         """Where a row stands, for messages."""
@@ -59,7 +65,8 @@ def read_raw(folder: Path, table: TableMap, text_columns: set[str]) -> RawTable 
     if len(raws) == 1:
         return raws[0]
     frame = pd.concat([raw.frame for raw in raws], ignore_index=True)
-    return RawTable(frame, " + ".join(raw.where for raw in raws), None)
+    notes = tuple(note for raw in raws for note in raw.notes)
+    return RawTable(frame, " + ".join(raw.where for raw in raws), None, decimal=table.decimal, notes=notes)
 
 
 def _read_one(path: Path, folder: Path, table: TableMap, text_columns: set[str]) -> RawTable:
@@ -71,12 +78,15 @@ def _read_one(path: Path, folder: Path, table: TableMap, text_columns: set[str])
         return RawTable(_read_hdf5(path, where), where, None)
     if kind == "h5ad":
         return RawTable(read_h5ad(path, where, table.id or ""), where, None)
-    frame, first = _read_delimited(path, where, table, text_columns)
+    frame, first, notes = _read_delimited(path, where, table, text_columns)
     if table.feature_names:
         frame.columns = _feature_names(folder / table.feature_names, len(frame.columns), where)
     if table.rows == "features":
-        frame, first = _transposed(frame, table, where), None
-    return RawTable(frame, where, first)
+        frame, first = (
+            _transposed(frame, table, where, separator_hint(list(frame.columns), _separator(path, table))),
+            None,
+        )
+    return RawTable(frame, where, first, decimal=table.decimal, notes=tuple(notes))
 
 
 def _separator(path: Path, table: TableMap) -> str:
@@ -86,7 +96,9 @@ def _separator(path: Path, table: TableMap) -> str:
     return "," if name.endswith(".csv") else "\t"
 
 
-def _read_delimited(path: Path, where: str, table: TableMap, text: set[str]) -> tuple[pd.DataFrame, int]:
+def _read_delimited(
+    path: Path, where: str, table: TableMap, text: set[str]
+) -> tuple[pd.DataFrame, int, list[ImportNote]]:
     """Cells as text in ``text`` columns and in transposed tables, else numbers where pandas reads a whole column so."""
     missing = [m for m in (*table.missing, "", "NA", "N/A", "NaN", "nan", "#N/A") if m not in text]
     all_text = table.rows == "features" or not table.header or table.skip_rows_after_header > 0
@@ -96,6 +108,7 @@ def _read_delimited(path: Path, where: str, table: TableMap, text: set[str]) -> 
         "header": 0 if table.header else None,
         "keep_default_na": False,
         "low_memory": False,
+        "decimal": table.decimal,
         "skiprows": range(1, 1 + table.skip_rows_after_header) if table.skip_rows_after_header else None,
     }
     try:
@@ -106,12 +119,21 @@ def _read_delimited(path: Path, where: str, table: TableMap, text: set[str]) -> 
             as_text = {c: str for c in header if c in text}
             numeric = {c: missing for c in header if c not in text}
             frame = pd.read_csv(path, dtype=as_text, na_values=numeric, **options)
+        names = _names(path, options) if table.header else list(frame.columns)
     except (ValueError, csv.Error, UnicodeDecodeError, zipfile.BadZipFile, EOFError, OSError) as error:
         raise InputError(
             f"{where}: cannot be read as a table: {error}. Check separator, encoding and format."
         ) from error
-    frame.columns = [str(c) for c in frame.columns]
-    return frame, 1 + int(table.header) + table.skip_rows_after_header
+    if not len(frame):
+        raise InputError(f"{where}: a header and no row; at least one row is needed. Export the table again.")
+    frame, notes = checked_columns(frame, names, where, _separator(path, table))
+    return frame, 1 + int(table.header) + table.skip_rows_after_header, notes
+
+
+def _names(path: Path, options: Mapping[str, object]) -> list[str]:
+    """Cells of the header as written; an empty one is named as pandas names it."""
+    row = pd.read_csv(path, dtype=str, **{**options, "header": None, "nrows": 1, "skiprows": None}).iloc[0]
+    return [str(cell) if cell else f"Unnamed: {i}" for i, cell in enumerate(row)]
 
 
 def _feature_names(path: Path, n: int, where: str) -> list[str]:
@@ -124,11 +146,11 @@ def _feature_names(path: Path, n: int, where: str) -> list[str]:
     return names
 
 
-def _transposed(frame: pd.DataFrame, table: TableMap, where: str) -> pd.DataFrame:
+def _transposed(frame: pd.DataFrame, table: TableMap, where: str, hint: str) -> pd.DataFrame:
     """Features in rows -> patients in rows; the id column's name becomes that of the new patient column."""
     if table.id not in frame.columns:
         raise InputError(
-            f"{where}: no column {table.id!r} with the feature names; found {', '.join(frame.columns[:4])}."
+            f"{where}: no column {table.id!r} with the feature names; found {', '.join(frame.columns[:4])}.{hint}"
         )
     names = frame[table.id]
     if names.duplicated().any():

@@ -117,6 +117,7 @@ def _description(cohort: Cohort) -> dict[str, object]:
         "endpoints": {n: {"source": e.source} for n, e in cohort.endpoints.items()},
         "labels": [str(c) for c in cohort.labels.columns],
         "blocks": {n: {"kind": b.kind.value, "unit": b.unit} for n, b in cohort.blocks.items()},
+        "batch_columns": dict(cohort.batch_columns),
         "long_tables": list(cohort.long_tables),
         "splits": list(cohort.splits),
         "notes": [
@@ -167,6 +168,7 @@ def read_cohort_folder(folder: Path) -> Cohort:
         notes=tuple(
             ImportNote(n["kind"], n["where"], n["what"], n["count"], tuple(n["examples"])) for n in said["notes"]
         ),
+        batch_columns=said.get("batch_columns", {}),  # absent in folders written before there was a request
     )
 
 

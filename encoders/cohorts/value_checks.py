@@ -7,18 +7,33 @@ number outside -2..2. Counted: features with one value only, patients without an
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 
 from encoders.cohorts.cohort import BlockKind, ImportNote
 from encoders.errors import InputError
 
-LINEAR_UNITS = frozenset(("TPM", "FPKM", "FPKM-UQ", "CPM", "RPKM", "RSEM", "counts"))
+LINEAR_UNITS = frozenset(("TPM", "FPKM", "FPKM-UQ", "CPM", "RPKM", "RPM", "RSEM", "counts"))
 """Units of amounts: never negative, and two rows of one gene may be added."""
 
 BETA = "beta value"
 DISCRETE_COPY_NUMBER = (-2, -1.5, -1, 0, 1, 2)
 """GISTIC levels as cBioPortal allows them."""
+
+
+_DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
+
+
+def number_hint(cell: str) -> str:
+    """What to do about a cell that is nearly a number ("61,5", "35%"); empty where nothing is known."""
+    text = cell.strip()
+    if _DECIMAL_COMMA.fullmatch(text):
+        return '; it looks like a decimal comma: write a point (a mapping can say decimal = ",")'
+    if text.endswith("%"):
+        return "; it is a percentage: write the number alone, and say the unit"
+    return ""
 
 
 def check_block(name: str, kind: BlockKind, unit: str, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[ImportNote]]:
@@ -33,7 +48,10 @@ def check_block(name: str, kind: BlockKind, unit: str, frame: pd.DataFrame) -> t
     values = frame.to_numpy()
     measured = ~np.isnan(values)
     if not measured.any():
-        raise InputError(f"block {name}: no value in {values.shape[0]} patients and {values.shape[1]} features.")
+        raise InputError(
+            f"block {name}: no value in {values.shape[0]} patients and {values.shape[1]} features; at least one is "
+            "needed. Complete the table, or leave it out."
+        )
     _check_range(name, kind, unit, frame, values)
     notes = []
     empty = ~measured.any(axis=0)
@@ -54,12 +72,12 @@ def check_block(name: str, kind: BlockKind, unit: str, frame: pd.DataFrame) -> t
 
 
 def _check_range(name: str, kind: BlockKind, unit: str, frame: pd.DataFrame, values: np.ndarray) -> None:
-    if kind is BlockKind.EXPRESSION and unit in LINEAR_UNITS:
+    if kind in (BlockKind.EXPRESSION, BlockKind.MIRNA) and unit in LINEAR_UNITS:
         _refuse(name, frame, values < 0, f"{unit} cannot be negative; say the unit it really has (log2, z-score)")
     elif kind is BlockKind.METHYLATION and unit == BETA:
         _refuse(name, frame, (values < 0) | (values > 1), "a beta value lies in 0..1; M values need another unit")
-    elif kind is BlockKind.MUTATIONS:
-        _refuse(name, frame, ~np.isnan(values) & ~np.isin(values, (0, 1)), "a mutation flag is 0 or 1")
+    elif kind in (BlockKind.MUTATIONS, BlockKind.FUSIONS):
+        _refuse(name, frame, ~np.isnan(values) & ~np.isin(values, (0, 1)), "a flag of this kind is 0 or 1")
     elif kind is BlockKind.COPY_NUMBER:
         allowed = ~np.isnan(values) & ~np.isin(values, DISCRETE_COPY_NUMBER)
         _refuse(name, frame, allowed, "discrete copy number is -2 -1 0 1 2; log2 ratios are kind copy_number_log2")

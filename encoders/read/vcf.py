@@ -62,6 +62,38 @@ def read_vcf(path: Path, name: str) -> Reading[tuple[Variant, ...] | None]:
     return Reading(tuple(kept), warnings=warnings, skipped=skipped)
 
 
+def tumour_sample(path: Path, name: str) -> str | None:
+    """The name of the tumour's sample; None where the file has no sample column or calls it only TUMOR.
+
+    Raises
+    ------
+    InputError: no #CHROM line, or several samples of which none is told to be the tumour.
+    """
+    header, _ = _split(read_text(path, name), name)
+    if not header.samples:
+        return None
+    place = _tumour_place(header)
+    if place is None:
+        raise InputError(
+            f"{name}: has {len(header.samples)} samples ({', '.join(header.samples[:3])}) and none is told to be the "
+            "tumour (a sample called TUMOR, or ##tumor_sample=); write one file a sample (bcftools +split)."
+        )
+    sample = header.samples[place].strip()
+    return None if sample.lower() in _TUMOUR_WORDS else sample
+
+
+_TUMOUR_WORDS = ("tumor", "tumour")
+
+
+def _tumour_place(header: _Header) -> int | None:
+    """Which sample column is the tumour's: the header's tumor_sample, the one called TUMOR, or the only one."""
+    names = header.samples
+    tumour = next((i for i, s in enumerate(names) if s == header.tumour), None)
+    if tumour is None:
+        tumour = next((i for i, s in enumerate(names) if s.lower() in _TUMOUR_WORDS), None)
+    return 0 if tumour is None and len(names) == 1 else tumour
+
+
 def _split(text: str, name: str) -> tuple[_Header, list[tuple[int, list[str]]]]:
     header, rows, seen = _Header(), [], False
     for number, line in enumerate(text.splitlines(), start=1):
@@ -107,6 +139,8 @@ def _variant(
         return "variants whose FILTER is not PASS were left out"
     if not re.fullmatch(r"[ACGTNacgtn]+", alternate):
         return "structural variants and symbolic alleles were left out"
+    if _not_called(cells, header, cells[4].split(",").index(alternate)):
+        return "variants that the tumour's genotype does not have were left out"
     annotation = _annotation(cells, alternate, header)
     if annotation is None:
         return "variants without an annotation of a gene were left out"
@@ -170,17 +204,27 @@ def _annotation(cells: Sequence[str], alternate: str, header: _Header) -> Mappin
     return mine[0] if mine else None
 
 
+def _sample_values(cells: Sequence[str], place: int) -> Mapping[str, str]:
+    return dict(zip(cells[8].split(":"), cells[9 + place].split(":"), strict=False))
+
+
+def _not_called(cells: Sequence[str], header: _Header, allele: int) -> bool:
+    """Whether the tumour's genotype is called whole and has not this allele; "./1" and no genotype leave it open."""
+    tumour = _tumour_place(header)
+    if len(cells) < 10 or tumour is None:
+        return False
+    called = re.split(r"[/|]", _sample_values(cells, tumour).get("GT", "."))
+    return all(c.isdigit() for c in called) and str(allele + 1) not in called
+
+
 def _support(cells: Sequence[str], header: _Header, allele: int) -> tuple[float | None, int | None]:
     """Allele fraction and depth of the tumour sample, from AD (and DP), or AF."""
     if len(cells) < 10:
         return None, None
-    names = header.samples
-    tumour = next((i for i, s in enumerate(names) if s == header.tumour), None)
+    tumour = _tumour_place(header)
     if tumour is None:
-        tumour = next((i for i, s in enumerate(names) if s.lower() in ("tumor", "tumour")), None)
-    if tumour is None and len(names) != 1:
         return None, None
-    values = dict(zip(cells[8].split(":"), cells[9 + (tumour or 0)].split(":"), strict=False))
+    values = _sample_values(cells, tumour)
     counts = [int(c) if c.isdigit() else None for c in values.get("AD", "").split(",")]
     depth = int(values["DP"]) if values.get("DP", "").isdigit() else None
     if len(counts) > allele + 1 and counts[allele + 1] is not None:

@@ -65,5 +65,5 @@ def test_two_old_names_of_one_gene_are_both_kept() -> None:
 
 
 def test_dates_of_spreadsheets_are_told_from_genes() -> None:
-    assert all(is_date(name) for name in ("1-Mar", "Sep-02", "15-SEP"))
-    assert not any(is_date(name) for name in ("MARCH1", "HLA-A", "NKX2-1"))
+    assert all(is_date(name) for name in ("1-Mar", "Sep-02", "15-SEP", "2023-09-01 00:00:00", "9/1/2023"))
+    assert not any(is_date(name) for name in ("MARCH1", "HLA-A", "NKX2-1", "APR-2", "OCT-4"))

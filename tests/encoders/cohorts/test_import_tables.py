@@ -167,3 +167,101 @@ def test_msi_words_and_scores_come_from_the_column_the_mapping_names(tables: Pat
     found = read(tables, "[[split]]", '[msi]\ncolumn = "msi"\ntool = "words"\n[[split]]').clinical["msi_status"]
     assert found[["TCGA-AA-0001", "TCGA-AA-0002"]].tolist() == ["MSI-H", "MSS"]
     assert found[["TCGA-AA-0003", "TCGA-AA-0009"]].isna().all()
+
+
+def test_a_column_that_stands_twice_is_read_once_when_equal_and_refused_when_not(tables: Path) -> None:
+    path = tables / "slides.csv"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    again = [line.split(",")[5] for line in lines]
+    path.write_text("\n".join(f"{a},{b}" for a, b in zip(lines, again, strict=True)) + "\n", encoding="utf-8")
+    cohort = read(tables)
+    assert note(cohort, "stand twice with the same cells") == (1, ("TP53_rna",))
+    assert cohort.blocks["expression"].features == ("TP53", "ERBB2")
+    edit(tables, "slides.csv", ",3.5,1,w,3.5", ",3.5,1,w,9")
+    with pytest.raises(InputError, match=r"'TP53_rna' stands twice and row 5 holds 3\.5 and 9\.0"):
+        read(tables)
+
+
+def test_rows_longer_than_the_header_are_refused(tables: Path) -> None:
+    """pandas would take the ids for row names and shift every column by one."""
+    edit(tables, "protein.tsv", "case\tAKT\tMTOR", "AKT\tMTOR")
+    with pytest.raises(InputError, match="its rows have more cells than its header"):
+        read(tables)
+
+
+def test_a_decimal_comma_is_named_and_read_when_the_mapping_says_so(tables: Path) -> None:
+    path = tables / "slides.csv"
+    text = path.read_text(encoding="utf-8").replace(",", ";").replace(".", ",")
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match="The header holds a semicolon and is cut at a comma"):
+        read(tables)
+    with pytest.raises(InputError, match=r"holds '365,25'.*it looks like a decimal comma"):
+        read(tables, 'file = "slides.csv"', 'file = "slides.csv"\nseparator = ";"')
+    cohort = read(tables, 'separator = ";"', 'separator = ";"\ndecimal = ","')
+    np.testing.assert_array_equal(cohort.aligned("expression", ["TCGA-AA-0001", "TCGA-AA-0002"])[:, 0], [1.5, 2.5])
+    assert cohort.endpoints["OS"].followup_months[0] == pytest.approx(12)
+    with pytest.raises(InputError, match="a decimal comma needs another separator"):
+        read(tables, 'separator = ";"', 'separator = ","')
+
+
+def test_a_percentage_is_named(tables: Path) -> None:
+    edit(tables, "slides.csv", "60,1,3.5", "60,1,35%")
+    with pytest.raises(InputError, match=r"holds '35%'.*it is a percentage"):
+        read(tables)
+
+
+def test_a_table_without_rows_is_refused(tables: Path) -> None:
+    (tables / "protein.tsv").write_text("case\tAKT\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"protein\.tsv: a header and no row"):
+        read(tables)
+
+
+@pytest.mark.parametrize("other", ["tcga-aa-0001", "TCGA.AA.0001", "TCGA AA 0001"])
+def test_ids_that_differ_in_spelling_alone_are_told_and_can_be_joined(tables: Path, other: str) -> None:
+    edit(tables, "protein.tsv", "TCGA-AA-0001", other)
+    count, said = note(read(tables), "ids differ only in case, space or separators")
+    assert count == 2
+    assert set(said[0].split(" = ")) == {"TCGA-AA-0001", other}
+    if other.islower():
+        joined = read(tables, 'id = "case"', 'id = "case"\nids = { case = "upper" }')
+        assert joined.aligned("protein", ["TCGA-AA-0001"]).tolist() == [[1, 10]]
+
+
+def test_a_follow_up_of_zero_is_kept_and_counted(tables: Path) -> None:
+    edit(tables, "slides.csv", "0004-01Z,70,F,60,1", "0004-01Z,70,F,0,1")
+    assert note(read(tables), "follow-up time of 0") == (1, ("TCGA-AA-0004",))
+
+
+def test_an_event_column_that_sounds_the_other_way_is_told(tables: Path) -> None:
+    assert not any("sounds the other way" in n.what for n in read(tables).notes)
+    edit(tables, "made.toml", 'censored_values = ["1"]', 'censored_values = ["0"]')
+    count, _ = note(read(tables, 'event_values = ["0"]', 'event_values = ["1"]'), "sounds the other way")
+    assert count == 2
+
+
+def test_patients_of_no_fold_are_counted(tables: Path) -> None:
+    edit(tables, "splits_0.csv", "1,TCGA-AA-0002,TCGA-AA-0004\n", "")
+    count, ids = note(read(tables), "patients of the cohort are in no fold")
+    assert (count, ids) == (3, ("TCGA-AA-0002", "TCGA-AA-0004", "TCGA-AA-0009"))
+
+
+def test_blocks_without_a_unit_and_on_a_linear_scale_are_counted(tables: Path) -> None:
+    cohort = read(tables)
+    assert note(cohort, "blocks have no stated unit") == (1, ("protein",))
+    assert note(cohort, "amounts on a linear scale") == (1, ("expression",))
+
+
+def test_methylation_by_gene_gets_approved_symbols_and_probes_stay(tables: Path) -> None:
+    edit(tables, "made.toml", 'kind = "protein"', 'kind = "methylation"\nunit = "beta value"')
+    path = tables / "protein.tsv"
+    path.write_text("case\tMLL2\tTP53\nTCGA-AA-0001\t0.1\t0.2\nTCGA-AA-0002\t0.3\t0.4\n", encoding="utf-8")
+    assert read(tables).blocks["protein"].features == ("KMT2D", "TP53")
+    edit(tables, "protein.tsv", "MLL2\tTP53", "cg00000029\tcg00000108")
+    assert read(tables).blocks["protein"].features == ("cg00000029", "cg00000108")
+
+
+def test_a_mapping_that_is_no_utf8_is_refused(tables: Path) -> None:
+    path = tables / "made.toml"
+    path.write_bytes('name = "é"'.encode("latin-1"))
+    with pytest.raises(InputError, match=r"made\.toml: a mapping is UTF-8 text"):
+        import_cohort(tables, ImportSettings(mapping=str(path)))
