@@ -9,9 +9,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from assistant.collect_draft import Draft, neutralise, percent, quantity, sentence, word
+from assistant.collect_draft import Draft, neutralise, percent, percent_range, quantity, sentence, word
 from assistant.evidence import EvidenceSource, Field
-from retrieval.passage import Direction, Hit, Retrieved, SimilarCase, TherapyMatch
+from encoders.kaplan_meier import KaplanMeier, fit_kaplan_meier
+from retrieval.passage import Direction, Hit, NeighbourSurvival, Retrieved, SimilarCase, TherapyMatch
 
 _DISEASE_RANK = {"exact": 20, "parent": 14, "tumour_agnostic": 10, "other_disease": 0}
 
@@ -22,6 +23,8 @@ def draft_retrieved(retrieved: Retrieved) -> Iterator[Draft]:
         yield _similar(case, index)
     if retrieved.similar_cases:
         yield _summary(retrieved.similar_cases)
+    if retrieved.neighbour_survival is not None and retrieved.neighbour_survival.neighbours is not None:
+        yield _neighbours(retrieved.neighbour_survival, retrieved.neighbour_survival.neighbours)
     for index, match in enumerate(retrieved.therapies):
         yield _therapy(match, index)
     for index, hit in enumerate(h for h in retrieved.passages if h.passage.patient_id is None):
@@ -46,34 +49,50 @@ def _similar(case: SimilarCase, index: int) -> Draft:
     return Draft("similar_case", text, fields, source, rank=45 - index, label=case.case_id)
 
 
-def kaplan_meier(cases: Sequence[SimilarCase]) -> list[tuple[float, float]]:
-    """Kaplan-Meier steps (months, survival probability) of a handful of cases; tied deaths share a step.
-
-    References: Kaplan & Meier, J Am Stat Assoc 1958, doi:10.1080/01621459.1958.10501452.
-    """
-    steps, alive = [(0.0, 1.0)], 1.0
-    for month in sorted({c.followup_months for c in cases if c.event}):
-        at_risk = sum(c.followup_months >= month for c in cases)
-        deaths = sum(c.event and c.followup_months == month for c in cases)
-        alive *= 1 - deaths / at_risk
-        steps.append((month, alive))
-    return steps
-
-
 def _summary(cases: Sequence[SimilarCase]) -> Draft:
     synthetic = all(c.synthetic for c in cases)
-    steps = kaplan_meier(cases)
-    median = next((month for month, alive in steps if alive <= 0.5), None)
+    curve = fit_kaplan_meier(np.array([c.followup_months for c in cases]), np.array([c.event for c in cases], bool))
+    median = curve.median_months
     kind = "synthetic cases" if synthetic else "cases"
     fields: dict[str, Field] = {"count": Field(value=len(cases), display=f"{len(cases)} {kind}")}
     fields["median_survival"] = quantity(median, "months", digits=0) if median is not None else word("not reached")
     text = f"Among the {fields['count'].display} most similar to the patient, median survival is "
     text += fields["median_survival"].display
     if max(c.followup_months for c in cases) >= 24:
-        alive = [a for month, a in steps if month <= 24][-1]
-        fields["alive_24m"] = percent(float(np.clip(alive, 0, 1)))
+        fields["alive_24m"] = percent(curve.probability_at(24))
         text += f" and {fields['alive_24m'].display} are estimated alive at 24 months"
     return Draft("similar_summary", f"{text}.", fields, EvidenceSource(place=cases[0].cohort or None), rank=60)
+
+
+def _neighbours(found: NeighbourSurvival, curve: KaplanMeier) -> Draft:
+    """The survival of many neighbours in one sentence. It says "events", not "deaths": the checker then still tells
+    the share alive from the share that died."""
+    kind = "synthetic cases" if found.synthetic else "cases"
+    fields: dict[str, Field] = {
+        "count": Field(value=curve.n, display=f"{curve.n} {kind}"),
+        "events": quantity(curve.events, "events" if curve.events != 1 else "event", digits=0),
+    }
+    median, (low, high) = curve.median_months, curve.median_interval_months
+    fields["median_survival"] = quantity(median, "months", digits=0) if median is not None else word("not reached")
+    text = f"Kaplan-Meier estimate of the {fields['count'].display} most similar to the patient, "
+    text += f"{fields['events'].display}: median survival is {fields['median_survival'].display}"
+    if low is not None and high is not None:
+        fields["median_interval"] = Field(
+            value=f"{low:.0f}-{high:.0f}", display=f"{low:.0f} months to {high:.0f} months", unit="months"
+        )
+        text += f", 95 % interval {fields['median_interval'].display}"
+    year, later = curve.share_at(12), curve.share_at(36)
+    if year is not None:
+        fields["alive_12m"] = percent(year.share)
+        fields["interval_12m"] = percent_range(year.lower, year.upper)
+        text += f"; at 12 months {fields['alive_12m'].display} are estimated alive"
+        text += f", 95 % interval {fields['interval_12m'].display}"
+    if later is not None:
+        fields["alive_36m"] = percent(later.share)
+        text += f"; at 36 months {fields['alive_36m'].display} are estimated alive"
+    if "median_interval" in fields or "interval_12m" in fields:
+        fields["interval_level"] = percent(0.95)
+    return Draft("neighbour_survival", f"{text}.", fields, EvidenceSource(place=found.cohort or None), rank=40)
 
 
 def _passage(hit: Hit, index: int) -> Draft:

@@ -132,6 +132,19 @@ EVIDENCE_FIELDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "heatmap": ("X", ("series", "overlap", "deletion_test")),
     "similar_case": ("S", ("case", "similarity", "shared", "followup", "outcome")),
     "similar_summary": ("S", ("count", "median_survival", "alive_24m")),
+    "neighbour_survival": (
+        "S",
+        (
+            "count",
+            "events",
+            "median_survival",
+            "median_interval",
+            "alive_12m",
+            "interval_12m",
+            "alive_36m",
+            "interval_level",
+        ),
+    ),
     "passage": ("G", ("title", "statement", "date")),
     "therapy": (
         "G",

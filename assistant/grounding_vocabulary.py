@@ -101,6 +101,9 @@ TYPE_WORDS: Mapping[str, str] = {
                     "resembles patient closest comparable nearest most match matching after retrieved in common last at who",
     "similar_summary": "close like comparison rests similar case neighbour cohort reference synthetic survival median estimate alive month year "
                        "closest comparable nearest most retrieved at outcome outcomes patient kaplan meier in matching",
+    "neighbour_survival": "close like comparison rests similar case neighbour cohort reference synthetic survival median estimate alive month year "
+                          "closest comparable nearest most retrieved at outcome outcomes patient kaplan meier in matching event events "
+                          "interval confidence ci",
     "passage": "summarised summarized guideline guidance guidelines literature summary evidence published publication according advise source patients",
     "therapy": "therapy treatment drug option options biomarker level evidence supported support supports trial approval matched match "
                "status tier line associated predicts predict expected direction row structured patients according "
@@ -132,6 +135,11 @@ FIELD_CUES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "count": ("case", "similar", "synthetic"), "median_survival": ("median",),
         "alive_24m": ("alive", "number:24:month"),
     },
+    "neighbour_survival": {
+        "count": ("case", "similar", "synthetic"), "events": ("event", "events"), "median_survival": ("median",),
+        "median_interval": ("interval",), "interval_12m": ("interval",), "alive_12m": ("number:12:month",),
+        "alive_36m": ("number:36:month",), "interval_level": ("interval", "confidence"),
+    },
     "similar_case": {"similarity": ("similarity",), "followup": ("followup",)},
     "series": {"slices": ("slice", "slices"), "spacing": ("spacing",)},
     "series_verdict": {"slices": ("slice", "slices"), "spacing": ("spacing",)},
@@ -143,7 +151,12 @@ FIELD_CUES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 }  # fmt: skip
 """Type -> field -> words that say which field a number belongs to; the nearest one in the clause decides."""
 
-REQUIRED_CUES = frozenset([("similar_summary", "median_survival")])
+REQUIRED_CUES = frozenset([
+    ("similar_summary", "median_survival"), ("neighbour_survival", "median_survival"),
+    ("neighbour_survival", "median_interval"), ("neighbour_survival", "interval_12m"),
+    ("neighbour_survival", "alive_12m"), ("neighbour_survival", "alive_36m"), ("neighbour_survival", "events"),
+    ("neighbour_survival", "interval_level"),
+])  # fmt: skip
 """(type, field) whose value is only said beside one of its words."""
 
 ORDERING = _words("followed before after then versus vs compared over than prior preceded")
@@ -161,6 +174,8 @@ FRAMES: Mapping[str, tuple[frozenset[str], str]] = {
                      "does not say that this is another patient"),
     "similar_summary": (_words("similar case neighbour cohort comparable nearest synthetic"),
                         "does not say that these are other patients"),
+    "neighbour_survival": (_words("similar case neighbour cohort comparable nearest synthetic"),
+                           "does not say that these are other patients"),
     "note": (_words("note document letter state said report record read according write written"),
              "does not say that this stands in a note"),
     "conflict": (_words("""

@@ -19,7 +19,14 @@ from assistant.llm.chat_model import ChatModel
 from assistant.reliance import measure_reliance
 from assistant.report import SECTION_TITLES, Report
 from assistant.report_identity import collect_versions, collect_warnings, content_id
-from assistant.report_tables import contradiction_table, missing_table, prediction_table, similar_table, therapy_table
+from assistant.report_tables import (
+    contradiction_table,
+    missing_table,
+    neighbour_table,
+    prediction_table,
+    similar_table,
+    therapy_table,
+)
 from assistant.section_writer import SectionWriter
 from encoders.patient import Patient
 from encoders.prediction import PatientPrediction
@@ -112,6 +119,7 @@ def run(
         therapies=therapy_table(context.ledger, context.retrieved),
         predictions=prediction_table(context.ledger, context.prediction),
         similar_cases=similar_table(context.ledger, context.retrieved),
+        neighbour_survival=neighbour_table(context.ledger, context.retrieved),
         withheld=writer.withheld,
         contradictions=contradiction_table(context.ledger, context.patient, context.prediction),
         missing=missing_table(context.ledger),

@@ -20,6 +20,7 @@ from assistant.evidence import Evidence, Ledger
 from assistant.lm_lines import word_of
 from assistant.lm_pairs import MAX_ANSWERED
 from assistant.lm_questions import DEFAULT_TEST, OTHER, TOPICS, UNKNOWNS, Topic
+from assistant.sections import is_outdone
 from retrieval.embed import cached_vectors, load_embedding
 from retrieval.lexicon import canonical_drug, canonical_gene
 
@@ -145,6 +146,7 @@ def _choose(question: str, ranked: Sequence[tuple[str, float]], ledger: Ledger, 
     best = ranked[0][0]
     for name in (best, *(NEXT_OF_KIN.get(best, ()) if named else ())):
         found = [e for e in ledger if answers_topic(e, TOPICS[name]) and _mentions(e, named)]
+        found = [e for e in found if not is_outdone(e, ledger)]
         found = _by_field(question, _by_name(question, found))
         if found:
             found.sort(key=lambda e: (TOPICS[name].types.index(e.type), -e.rank))

@@ -45,6 +45,7 @@ class Report:
     figures : data the renderers draw from (key slices as PNG data URIs, survival curve points, bars)
     raw_claims : how many claims the LLM wrote and how many were supported before anything was withheld
     reliance : how the image-based statements follow the image (assistant/reliance.py); empty when not asked for
+    neighbour_survival : Kaplan-Meier curves of the most similar cases and of all of the cancer; empty without a cohort
     """
 
     report_id: str
@@ -65,6 +66,7 @@ class Report:
     raw_claims: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     reliance: Mapping[str, Any] = field(default_factory=dict)
+    neighbour_survival: Mapping[str, Any] = field(default_factory=dict)
 
     def verdict_counts(self) -> dict[str, int]:
         """How many claims got each verdict, printed and withheld together."""
@@ -96,6 +98,7 @@ class Report:
             "therapies": [dict(t) for t in self.therapies],
             "predictions": [dict(p) for p in self.predictions],
             "similar_cases": [dict(s) for s in self.similar_cases],
+            "neighbour_survival": dict(self.neighbour_survival),
             "withheld": [_claim(c) for c in self.withheld],
             "contradictions": [dict(c) for c in self.contradictions],
             "missing": [dict(m) for m in self.missing],

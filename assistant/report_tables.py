@@ -15,6 +15,11 @@ from encoders.patient import Patient
 from encoders.prediction import PatientPrediction, Prediction
 from retrieval.passage import Retrieved, TherapyMatch
 
+CURVE_MONTHS = 60.0
+SHARE_MONTHS = (12.0, 36.0)
+RISK_MONTHS = (0.0, 12.0, 24.0, 36.0, 48.0, 60.0)
+"""How far the curves of similar cases are drawn, when shares are told, and where the numbers at risk stand."""
+
 _PREDICTION_TYPES = {"survival": "survival", "cancer_type": "cancer_type_prediction"}
 
 
@@ -123,6 +128,7 @@ def similar_table(ledger: Ledger, retrieved: Retrieved) -> tuple[Mapping[str, An
             "similarity": finite(c.similarity),
             "oncotree_code": c.oncotree_code,
             "shared": list(c.shared),
+            "differing": list(c.differing),
             "followup_months": finite(c.followup_months),
             "event": bool(c.event),
             "cohort": c.cohort,
@@ -131,6 +137,22 @@ def similar_table(ledger: Ledger, retrieved: Retrieved) -> tuple[Mapping[str, An
         }
         for c in retrieved.similar_cases
     )
+
+
+def neighbour_table(ledger: Ledger, retrieved: Retrieved) -> Mapping[str, Any]:
+    """Kaplan-Meier curves of the nearest cases and of all comparable ones; empty without a reference cohort."""
+    found = retrieved.neighbour_survival
+    if found is None:
+        return {}
+    shown = {"neighbours": found.neighbours, "reference": found.reference}
+    return {
+        "cohort": found.cohort,
+        "synthetic": bool(found.synthetic),
+        "oncotree_code": found.oncotree_code,
+        "reason": found.reason,
+        "evidence_id": next((e.id for e in ledger.of_type("neighbour_survival")), None),
+        **{k: c.to_dict(CURVE_MONTHS, SHARE_MONTHS, RISK_MONTHS) if c is not None else None for k, c in shown.items()},
+    }
 
 
 def missing_table(ledger: Ledger) -> tuple[Mapping[str, str], ...]:

@@ -35,7 +35,7 @@ SECTION_TYPES: Mapping[str, tuple[str, ...]] = {
         "contribution",
         "gene_attribution",
     ),
-    "similar_cases": ("similar_summary", "similar_case"),
+    "similar_cases": ("neighbour_survival", "similar_summary", "similar_case"),
     "therapy": ("therapy", "passage"),
     "uncertainties": ("conflict", "absent", "medication", "lab", "note"),
 }
@@ -59,6 +59,16 @@ LIMITS: Mapping[tuple[str, str], int] = {
 """(section, type) -> how many of that type the section may hold, highest rank first. Absent = all."""
 
 
+OUTDONE: Mapping[str, str] = {"similar_summary": "neighbour_survival"}
+"""Type -> type that says the same from more cases. Where the ledger holds the second, the first is told in no section
+and no answer: a reader has no use for a median of five beside one of thirty. It can still be cited."""
+
+
+def is_outdone(item: Evidence, ledger: Ledger) -> bool:
+    """Whether other evidence of the ledger says what ``item`` says, better."""
+    return item.type in OUTDONE and bool(ledger.of_type(OUTDONE[item.type]))
+
+
 def _summary_worthy(item: Evidence) -> bool:
     """A summary offers a therapy only when its row is offered and points to benefit."""
     if item.type != "therapy":
@@ -79,6 +89,7 @@ def section_evidence(ledger: Ledger, section: str) -> tuple[Evidence, ...]:
     chosen: list[Evidence] = []
     for kind in SECTION_TYPES[section]:
         found = sorted(ledger.of_type(kind), key=lambda item: -item.rank)
+        found = [item for item in found if not is_outdone(item, ledger)]
         if section == "summary":
             found = [item for item in found if _summary_worthy(item)]
         chosen.extend(found[: LIMITS.get((section, kind), len(found))])

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from encoders.kaplan_meier import KaplanMeier
+
 
 @dataclass(frozen=True)
 class Passage:
@@ -142,6 +144,24 @@ class SimilarCase:
     features: Mapping[str, str] = field(default_factory=dict)
     cohort: str = ""
     synthetic: bool = False
+    differing: tuple[str, ...] = ()  # features both are known to have, in different values; the most telling first
+
+
+@dataclass(frozen=True)
+class NeighbourSurvival:
+    """Kaplan-Meier curves of the reference cases nearest to a patient, and of all they were chosen from.
+
+    neighbours : None where there are too few to draw one; ``reason`` then says how many
+    reference : all comparable cases, the neighbours among them, the patient never
+    oncotree_code : the one cancer of the cases; None = the patient's is not recorded and every cancer is in
+    """
+
+    neighbours: KaplanMeier | None
+    reference: KaplanMeier | None
+    oncotree_code: str | None
+    cohort: str
+    synthetic: bool
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -153,3 +173,4 @@ class Retrieved:
     similar_cases: tuple[SimilarCase, ...]
     skipped: tuple[str, ...] = ()  # what could not be searched, and why
     versions: Mapping[str, str] = field(default_factory=dict)
+    neighbour_survival: NeighbourSurvival | None = None  # None = no reference cohort or no embedding

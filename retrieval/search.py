@@ -24,10 +24,10 @@ from retrieval.corpus.builtin import load_passages, load_therapy_rows
 from retrieval.embed import cached_vectors, load_embedding, texts_sha256
 from retrieval.index import PassageIndex, embedded_text, scope
 from retrieval.notes import note_passages
-from retrieval.passage import Hit, Query, Retrieved, SimilarCase, TherapyMatch
+from retrieval.passage import Hit, NeighbourSurvival, Query, Retrieved, SimilarCase, TherapyMatch
 from retrieval.queries import NOTE_QUESTIONS, about_other_genes, disease_words, guideline_queries
 from retrieval.rank_fusion import reciprocal_rank_fusion
-from retrieval.similar_cases import similar_cases
+from retrieval.similar_cases import neighbour_survival, similar_cases
 from retrieval.therapy_rows import match_rows, untested_rows
 
 RELEVANCE_FLOOR = 0.30
@@ -145,14 +145,15 @@ def retrieve(patient: Patient, prediction: PatientPrediction | None) -> Retrieve
     therapies = match_rows(patient, load_therapy_rows())
     skipped += _untested(patient)
     passages = _passages(patient, prediction, therapies, skipped)
-    cases = _similar(patient, prediction, skipped)
+    cases, survival = _similar(patient, prediction, skipped)
     if patient.oncotree_code is None:
         skipped.append(
             "guidelines by disease: the diagnosis has no OncoTree code, so passages of every disease were searched"
         )
     return Retrieved(
-        passages=passages, therapies=therapies, similar_cases=cases, skipped=tuple(skipped), versions=_versions()
-    )
+        passages=passages, therapies=therapies, similar_cases=cases, skipped=tuple(skipped), versions=_versions(),
+        neighbour_survival=survival,
+    )  # fmt: skip
 
 
 def _untested(patient: Patient) -> list[str]:
@@ -212,18 +213,24 @@ def _round_robin(answers: Iterable[Iterable[Hit]], limit: int) -> tuple[Hit, ...
     return tuple(kept.values())
 
 
-def _similar(patient: Patient, prediction: PatientPrediction | None, skipped: list[str]) -> tuple[SimilarCase, ...]:
+def _similar(
+    patient: Patient, prediction: PatientPrediction | None, skipped: list[str]
+) -> tuple[tuple[SimilarCase, ...], NeighbourSurvival | None]:
     if prediction is None:
         skipped.append("similar cases: there is no prediction for this patient")
-        return ()
+        return (), None
     try:
         cases = similar_cases(patient, prediction)
+        survival = neighbour_survival(patient, prediction)
     except UnavailableError as error:
         skipped.append(f"similar cases: {error}")
-        return ()
+        return (), None
     if not cases:
         skipped.append(f"similar cases: the reference cohort has no other case of {disease_words(patient)}")
-    return cases
+        return (), None
+    if survival.neighbours is None:
+        skipped.append(f"survival of similar cases: {survival.reason}")
+    return cases, survival
 
 
 def _versions() -> dict[str, str]:

@@ -1,9 +1,10 @@
 """The patient's neighbours in the reference cohort, by cosine similarity of fused embeddings (FAISS, inner product).
 
-A case that is the patient himself (same id, or the same embedding to half precision) is never returned.
+A case that is the patient himself (same id, or the same embedding to half precision) is never returned. A few
+neighbours are listed; the survival of more of them is drawn beside that of all cases of the cancer.
 
 What this module does not know: how embeddings are made; similarity is the model's, not biological proof, and
-the outcomes of a handful of neighbours are no forecast.
+the outcomes of neighbours are no forecast: they were treated as the cohort was, not as this patient will be.
 """
 
 from __future__ import annotations
@@ -23,15 +24,18 @@ from safetensors.numpy import load_file
 
 import encoders
 from encoders.errors import ContractError, UnavailableError
+from encoders.kaplan_meier import LEAST_CASES, KaplanMeier, fit_kaplan_meier
 from encoders.patient import Patient
 from encoders.prediction import PatientPrediction
-from encoders.vocabulary import APPEARANCE, EXPRESSION_PROFILES, MOLECULAR_LABELS
-from retrieval.passage import SimilarCase
-from retrieval.variant_class import variant_class
+from retrieval.case_features import differing_features, patient_features, shared_features
+from retrieval.passage import NeighbourSurvival, SimilarCase
 
 REFERENCE_FOLDER = Path(encoders.__file__).parent / "weights" / "fusion"
 COHORT = "synthetic reference cohort"
 DEFAULT_K = 5
+"""Neighbours listed one by one."""
+CURVE_K = 30
+"""Neighbours whose survival is drawn, at most half of the comparable cases: a choice among them, not all of them."""
 SAME_EMBEDDING = 2.0**-9
 """Largest difference, relative to the largest value, that half-precision storage and arithmetic can make."""
 
@@ -98,25 +102,81 @@ def similar_cases(
     UnavailableError: there is no embedding of the patient, or no reference cohort.
     ContractError: the embedding's width is not the cohort's (weights of two training runs).
     """
+    cohort = reference or load_reference()
+    rows, similarity = _nearest(_query(prediction, cohort), _allowed(patient, prediction, cohort), k, cohort)
+    own = patient_features(patient, prediction)
+    return tuple(_case(cohort, int(i), float(s), own) for i, s in zip(rows, similarity, strict=True))
+
+
+def neighbour_survival(
+    patient: Patient,
+    prediction: PatientPrediction,
+    *,
+    k: int = CURVE_K,
+    reference: ReferenceCohort | None = None,
+) -> NeighbourSurvival:
+    """Kaplan-Meier curves of the ``k`` nearest cases and of all comparable ones, by the rules of ``similar_cases``.
+
+    Raises
+    ------
+    UnavailableError, ContractError: as ``similar_cases``.
+    """
+    cohort = reference or load_reference()
+    query, allowed = _query(prediction, cohort), _allowed(patient, prediction, cohort)
+    rows, _ = _nearest(query, allowed, min(k, len(allowed) // 2), cohort)
+    enough = len(rows) >= LEAST_CASES
+    reason = "" if enough else (
+        f"{len(rows)} neighbours of {len(allowed)} comparable reference cases, of which they are at most half; "
+        f"a survival curve needs {LEAST_CASES}"
+    )  # fmt: skip
+    return NeighbourSurvival(
+        neighbours=_curve(cohort, rows) if enough else None,
+        reference=_curve(cohort, allowed) if len(allowed) >= LEAST_CASES else None,
+        oncotree_code=patient.oncotree_code,
+        cohort=cohort.name,
+        synthetic=cohort.synthetic,
+        reason=reason,
+    )
+
+
+def _curve(cohort: ReferenceCohort, rows: NDArray[np.int64]) -> KaplanMeier:
+    cases = [cohort.cases[int(i)] for i in rows]
+    return fit_kaplan_meier(
+        np.array([float(c["followup_months"]) for c in cases]), np.array([bool(c["event"]) for c in cases])
+    )
+
+
+def _query(prediction: PatientPrediction, cohort: ReferenceCohort) -> NDArray[np.float32]:
+    """(D,) float32 of the patient, known to fit the cohort."""
     if prediction.embeddings is None:
         raise UnavailableError("no embedding of this patient: no modality could be encoded.")
-    cohort = reference or load_reference()
     query = np.asarray(prediction.embeddings.fused, np.float32)
     if query.shape != (cohort.fused.shape[1],):
         raise ContractError(
             f"the patient's embedding has shape {query.shape}, the reference cohort {cohort.fused.shape[1]} columns; "
             "weights and cohort come from two training runs: reinstall, or train again."
         )
-    allowed = np.flatnonzero(_comparable(patient, query, cohort)).astype(np.int64)
+    return query
+
+
+def _allowed(patient: Patient, prediction: PatientPrediction, cohort: ReferenceCohort) -> NDArray[np.int64]:
+    return np.flatnonzero(_comparable(patient, _query(prediction, cohort), cohort)).astype(np.int64)
+
+
+def _nearest(
+    query: NDArray[np.float32], allowed: NDArray[np.int64], k: int, cohort: ReferenceCohort
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Rows and cosine similarities of the ``k`` nearest of the allowed cases, most similar first."""
     length = float(np.linalg.norm(query))
-    if not len(allowed) or not np.isfinite(length) or length == 0:
-        return ()
+    k = min(k, len(allowed))
+    if k < 1 or not np.isfinite(length) or length == 0:
+        return np.empty(0, np.int64), np.empty(0, np.float32)
     index = faiss.IndexFlatIP(cohort.fused.shape[1])
     index.add(unit_rows(cohort.fused))
     scope = faiss.SearchParameters(sel=faiss.IDSelectorBatch(allowed))
-    similarity, row = index.search((query / length)[np.newaxis], min(k, len(allowed)), params=scope)  # (1, k)
-    own = patient_features(patient, prediction)
-    return tuple(_case(cohort, int(i), float(s), own) for s, i in zip(similarity[0], row[0], strict=True) if i >= 0)
+    similarity, row = index.search((query / length)[np.newaxis], k, params=scope)  # (1, k)
+    found = row[0] >= 0
+    return row[0][found], similarity[0][found]
 
 
 def unit_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -138,71 +198,15 @@ def _comparable(patient: Patient, query: NDArray[np.float32], cohort: ReferenceC
 def _case(cohort: ReferenceCohort, row: int, similarity: float, own: Mapping[str, str]) -> SimilarCase:
     case = cohort.cases[row]
     features = {str(k): str(v) for k, v in case.get("features", {}).items()}
-    shared = (feature_words(name, value) for name, value in features.items() if own.get(name) == value)
     return SimilarCase(
         case_id=str(case["case_id"]),
         similarity=min(max(similarity, -1.0), 1.0),
         oncotree_code=str(case["oncotree_code"]),
-        shared=tuple(sorted(shared, key=_telling)),
+        shared=shared_features(own, features),
         followup_months=float(case["followup_months"]),
         event=bool(case["event"]),
         features=features,
         cohort=cohort.name,
         synthetic=cohort.synthetic,
+        differing=differing_features(own, features),
     )
-
-
-def _telling(words: str) -> tuple[bool, str]:
-    """Tumour features before age and sex, and presence before absence."""
-    return words.endswith((" sex", " years")) or " not " in words, words
-
-
-def feature_words(name: str, value: str) -> str:
-    """A shared feature as it is read: "EGFR altered", "spiculated margin", "high proliferation", "stage IIIA"."""
-    if name in APPEARANCE or name in EXPRESSION_PROFILES:
-        attribute = name.replace("_", " ")
-        return f"{attribute} {value}" if value in ("absent", "present") else f"{value} {attribute}"
-    if name == "sex":
-        return f"{value} sex"
-    if name == "age":
-        return (
-            f"age {value.removesuffix('s')} to {int(value.removesuffix('s')) + 9} years"
-            if value[:-1].isdigit()
-            else value
-        )
-    if name in ("stage", "grade"):
-        return value if name in value.lower() else f"{name} {value}"
-    return f"{name} {value}"
-
-
-def patient_features(patient: Patient, prediction: PatientPrediction) -> Mapping[str, str]:
-    """The patient's features under the names of reference_cohort.json: recorded where recorded, else predicted.
-
-    Appearance and expression words are the model's reading; genes count as "altered" or "not altered" only
-    where they were tested.
-    """
-    known = {"sex": patient.sex, "stage": patient.diagnosis.stage, "grade": patient.diagnosis.grade}
-    if patient.age_years is not None:
-        known["age"] = f"{10 * int(patient.age_years // 10)}s"
-    found = {name: value for name, value in known.items() if value}
-    for predicted in prediction.predictions:
-        kind, _, name = predicted.task.partition(":")
-        if kind in ("appearance", "expression") and predicted.label:
-            found[name] = predicted.label
-    for gene, (cancer, positive) in MOLECULAR_LABELS.items():
-        state = _gene_state(patient, gene, positive)
-        if state is not None and patient.oncotree_code in (None, cancer):
-            found[gene] = state
-    return found
-
-
-def _gene_state(patient: Patient, gene: str, positive: str) -> str | None:
-    if positive == "amplified":
-        if patient.copy_number is None:
-            return None
-        altered = any(c.gene == gene and c.call == "amplification" for c in patient.copy_number)
-    else:
-        if patient.variants is None:
-            return None
-        altered = any(v.gene == gene and variant_class(v) is not None for v in patient.variants)
-    return "altered" if altered else "not altered"

@@ -20,7 +20,8 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from app.render.svg import bar_chart, follow_up_bar, survival_chart
+from app.render.similar_tables import neighbour_table, similar_rows
+from app.render.svg import bar_chart, follow_up_bar, kaplan_meier_chart, survival_chart
 from app.render.tables import (
     ALTERATIONS,
     MARKERS,
@@ -34,7 +35,6 @@ from app.render.tables import (
     reliance_view,
     restates,
     series_rows,
-    similar_rows,
     therapy_tables,
 )
 from assistant.report import RESEARCH_USE, Report
@@ -88,6 +88,7 @@ def build_view(data: Mapping[str, Any]) -> dict[str, Any]:
         "predictions": prediction_rows(evidence),
         "therapy": therapy_tables(data["therapies"], evidence),
         "similar": similar_rows(data["similar_cases"]),
+        "outcomes": neighbour_table(data.get("neighbour_survival") or {}),
         "missing": missing_rows(data["missing"]),
         "contradictions": contradiction_rows(data["contradictions"]),
         "reliance": reliance_view(data.get("reliance") or {}),
@@ -100,6 +101,7 @@ def build_view(data: Mapping[str, Any]) -> dict[str, Any]:
         "sections": _sections(data, tables, evidence),
         "tables": tables,
         "charts": _charts(figures),
+        "outcomes": _outcomes(data.get("neighbour_survival") or {}),
         "options_unsaid": _options_unsaid(data, tables["therapy"]["offered"], evidence),
         "follow_up": _follow_up(data["similar_cases"]),
         "figures": figures,
@@ -122,7 +124,7 @@ def _sections(data: Mapping[str, Any], tables: Mapping[str, Any], evidence: Mapp
         "molecular": [*tables["alterations"], *tables["markers"]],
         "predictions": tables["predictions"],
         "therapy": [*tables["therapy"]["offered"], *tables["therapy"]["excluded"]],
-        "similar_cases": tables["similar"],
+        "similar_cases": [*tables["similar"], *((tables["outcomes"],) if tables["outcomes"] else ())],
         "uncertainties": [*tables["missing"], *tables["contradictions"]],
     }
     by_id = {s["id"]: s for s in data["sections"]}
@@ -159,6 +161,12 @@ def _charts(figures: Mapping[str, Any]) -> dict[str, Markup]:
     if figures.get("genes"):
         made["genes"] = bar_chart(figures["genes"][:6], "name", "Genes that move the risk most")
     return made
+
+
+def _outcomes(survival: Mapping[str, Any]) -> dict[str, Any]:
+    """{chart, reason}: the survival of similar cases, or why it is not drawn."""
+    chart = kaplan_meier_chart(survival) if survival.get("neighbours") else ""
+    return {"chart": chart, "reason": survival.get("reason", "")}
 
 
 def _follow_up(cases: Sequence[Mapping[str, Any]]) -> dict[str, Markup]:

@@ -42,6 +42,44 @@ def survival_chart(data: Mapping[str, Any]) -> Markup:
     return _svg(width, height, parts, "Predicted survival over time")
 
 
+def kaplan_meier_chart(data: Mapping[str, Any]) -> Markup:
+    """Steps of the neighbours with their 95 % band and, dashed, of all comparable patients, numbers at risk below."""
+    curves = [c for c in (data["neighbours"], data.get("reference")) if c]
+    risk_rows, width, left, right, top, bottom = len(curves), 420, 76, 10, 8, 34
+    height = 150 + bottom + 13 * (risk_rows + 1)
+    last = max(max(c["at_risk"], key=lambda r: r["month"])["month"] for c in curves)
+    floor = height - bottom - 13 * (risk_rows + 1)
+
+    def x(month: float) -> float:
+        return left + (width - left - right) * month / last
+
+    def y(chance: float) -> float:
+        return top + (floor - top) * (1 - chance)
+
+    middle = (top + floor) / 2
+    parts = [_axes(last, x, y), f'<text class="axis" transform="translate({left - 34} {middle:.1f}) rotate(-90)" '
+             'text-anchor="middle">survival probability</text>']  # fmt: skip
+    upper, lower = (_steps({**curves[0], "probability": curves[0][end]}, x, y, _end(curves[0], last))
+                    for end in ("upper", "lower"))  # fmt: skip
+    parts.append(f'<polygon class="band" points="{_points([*upper, *lower[::-1]])}"/>')
+    for curve, style in reversed(list(zip(curves, ("curve", "cohort"), strict=False))):
+        steps = _steps({**curve, "probability": curve["survival_probability"]}, x, y, _end(curve, last))
+        parts.append(f'<polyline class="{style}" points="{_points(steps)}"/>')
+    first = floor + bottom + 8
+    parts.append(f'<text class="axis" x="2" y="{first:.1f}">at risk</text>')
+    for row, (curve, words) in enumerate(zip(curves, ("most similar", "all"), strict=False)):
+        line = first + 13 * (row + 1)
+        parts.append(f'<text class="name" x="2" y="{line:.1f}">{words}</text>')
+        parts += [f'<text class="value" x="{x(r["month"]):.1f}" y="{line:.1f}" text-anchor="middle">{r["n"]}</text>'
+                  for r in curve["at_risk"]]  # fmt: skip
+    return _svg(width, int(height), parts, "Kaplan-Meier curves of the most similar and of all comparable patients")
+
+
+def _end(curve: Mapping[str, Any], last: float) -> float:
+    """A curve is drawn no further than its last visit."""
+    return min(last, curve["followed_months"])
+
+
 def _axes(last: float, x: Any, y: Any) -> str:
     parts = []
     for chance in (0.0, 0.25, 0.5, 0.75, 1.0):

@@ -276,21 +276,6 @@ def _trial_links(trial: str | None) -> list[tuple[str, str]]:
     return [(found[0], f"https://clinicaltrials.gov/study/{found[0]}")] if found else []
 
 
-def similar_rows(cases: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """{case, similarity, shared, followup, outcome, ids} for each neighbour."""
-    return [
-        {
-            "case": str(c["case_id"]),
-            "similarity": f"{float(c['similarity']):.2f}",
-            "shared": ", ".join(c.get("shared") or ()),
-            "followup": f"{float(c['followup_months']):.0f} months",
-            "outcome": "died" if c["event"] else "alive",
-            "ids": _one(c),
-        }
-        for c in cases
-    ]
-
-
 def missing_rows(missing: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """{modality, reason, would_change, test, ids} of each absent modality."""
     names = ("modality", "reason", "would_change", "test")

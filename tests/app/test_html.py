@@ -9,11 +9,13 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from app.render import render_html, write_report_html
 from app.render.html import SECTION_ORDER
 from assistant.report import RESEARCH_USE, SECTION_TITLES, Report
+from encoders.kaplan_meier import fit_kaplan_meier
 
 
 class Page(HTMLParser):
@@ -170,3 +172,39 @@ def test_the_file_is_written_whole_and_leaves_nothing_beside_it(report: Report, 
     path = write_report_html(report, tmp_path / "deep")
     assert path.read_text(encoding="utf-8").rstrip().endswith("</html>")
     assert [p.name for p in path.parent.iterdir()] == ["report.html"]
+
+
+def neighbour_survival() -> dict[str, object]:
+    near = fit_kaplan_meier(np.arange(1.0, 31.0), np.arange(30) < 22)
+    everyone = fit_kaplan_meier(np.arange(1.0, 151.0), np.arange(150) % 2 == 0)
+    curves = {"neighbours": near, "reference": everyone}
+    return {
+        **{k: c.to_dict(60.0, (12.0, 36.0), (0.0, 12.0, 24.0, 36.0, 48.0, 60.0)) for k, c in curves.items()},
+        "synthetic": True, "oncotree_code": "LUAD", "reason": "", "evidence_id": "S2",
+    }  # fmt: skip
+
+
+def test_similar_cases_show_both_survival_curves_and_say_that_they_are_synthetic(report: Report) -> None:
+    text = render_html(replace(report, neighbour_survival=neighbour_survival()))
+    section = text[text.index('<section id="similar_cases"') :].split("</section>")[0]
+    chart = section[section.index("Survival of similar cases") :].split("</svg>")[0]
+    assert 'class="curve"' in chart and 'class="cohort"' in chart and 'class="band"' in chart
+    assert "Synthetic reference patients of the same cancer" in section
+    assert "30 most similar" in section and "all 150" in section and 'href="#e-S2"' in section
+    assert (
+        '<th scope="row">Median, months</th><td>15 (10 to 21)</td>' in section
+    )  # 15 of 30 died by month 15; band by hand
+
+
+def test_similar_cases_without_a_curve_say_why(report: Report) -> None:
+    few = {"neighbours": None, "reference": None, "reason": "4 comparable reference cases"}
+    text = render_html(replace(report, neighbour_survival=few))
+    assert "No survival curve of similar cases: 4 comparable reference cases." in text
+    assert "Survival of similar cases" not in text
+
+
+def test_a_neighbours_differences_are_printed_beside_what_is_shared(report: Report) -> None:
+    cases = tuple({**c, "differing": ["stage IB (patient IIIA)", "<b>", "c", "d"]} for c in report.similar_cases)
+    text = render_html(replace(report, similar_cases=cases))
+    assert "stage IB (patient IIIA), &lt;b&gt;, c</td>" in text  # three at most, escaped
+    assert "<td>nothing known</td>" in render_html(report)  # a report of an earlier version has none

@@ -3,20 +3,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 from types import MappingProxyType, ModuleType
 
+import numpy as np
 import pytest
 
 from assistant.collect import CAPS, OFFERED_CAP, collect_evidence
 from assistant.collect_draft import REMOVED, neutralise, ordinal
 from assistant.collect_prediction import risk_group
-from assistant.collect_retrieval import kaplan_meier
 from assistant.contradictions import find_contradictions, predicted_label
 from assistant.evidence import EVIDENCE_FIELDS, Ledger
+from encoders.kaplan_meier import fit_kaplan_meier
 from encoders.patient import Diagnosis, ModalityName, Note, SourceLocator, Variant
 from encoders.prediction import Prediction
-from retrieval.passage import SimilarCase
+from retrieval.passage import NeighbourSurvival
 
 
 def shown(ledger: Ledger, kind: str, field: str) -> list[str]:
@@ -24,7 +26,12 @@ def shown(ledger: Ledger, kind: str, field: str) -> list[str]:
 
 
 def test_every_evidence_type_is_built_but_those_that_need_a_special_case(toy_ledger: Ledger) -> None:
-    assert {e.type for e in toy_ledger} == set(EVIDENCE_FIELDS) - {"pathway", "conflict", "proposed_lesion", "series_verdict"}
+    assert {e.type for e in toy_ledger} == set(EVIDENCE_FIELDS) - {
+        "pathway",
+        "conflict",
+        "proposed_lesion",
+        "series_verdict",
+    }
 
 
 @pytest.mark.parametrize(
@@ -46,6 +53,11 @@ def test_every_evidence_type_is_built_but_those_that_need_a_special_case(toy_led
         ("heatmap", "overlap", ["75 %"]),  # 18 of 24 units of heat lie in the 2 x 3 x 3 lesion
         ("similar_summary", "median_survival", ["26 months"]),
         ("similar_summary", "alive_24m", ["67 %"]),
+        ("neighbour_survival", "count", ["12 synthetic cases"]),
+        ("neighbour_survival", "events", ["9 events"]),
+        ("neighbour_survival", "median_survival", ["30 months"]),
+        ("neighbour_survival", "alive_12m", ["83 %"]),
+        ("neighbour_survival", "alive_36m", ["50 %"]),
     ],
 )
 def test_displays_carry_their_units(toy_ledger: Ledger, kind: str, field: str, displays: list[str]) -> None:
@@ -167,13 +179,19 @@ def test_risk_groups_are_thirds_of_the_cohort(percentile: float, group: str) -> 
     assert risk_group(percentile) == group
 
 
-def test_kaplan_meier_of_five_hand_counted_cases() -> None:
-    cases = [
-        SimilarCase(str(i), 0.9, "LUAD", (), m, e)
-        for i, (m, e) in enumerate([(5, True), (8, False), (10, True), (10, True), (20, False)])
-    ]
-    # 5 months: 1 of 5 dies -> 0.8; 10 months: 2 of the 3 left die -> 0.8 / 3
-    assert [(m, round(s, 4)) for m, s in kaplan_meier(cases)] == [(0.0, 1.0), (5, 0.8), (10, 0.2667)]
+def test_neighbours_without_a_curve_are_no_evidence(toy: ModuleType) -> None:
+    few = NeighbourSurvival(None, None, "LUAD", "cohort", synthetic=True, reason="4 comparable reference cases")
+    for none in (few, None):
+        ledger = collect_evidence(toy.toy_patient(), toy.toy_prediction(), toy.toy_retrieved(neighbour_survival=none))
+        assert ledger.of_type("neighbour_survival") == ()
+
+
+def test_a_median_of_the_neighbours_that_is_not_reached_has_no_interval(toy: ModuleType) -> None:
+    alive = fit_kaplan_meier(np.full(12, 80.0), np.zeros(12, bool))
+    found = replace(toy.toy_neighbours(), neighbours=alive)
+    ledger = collect_evidence(toy.toy_patient(), toy.toy_prediction(), toy.toy_retrieved(neighbour_survival=found))
+    assert shown(ledger, "neighbour_survival", "median_survival") == ["not reached"]
+    assert "median_interval" not in ledger.of_type("neighbour_survival")[0].fields
 
 
 @pytest.mark.parametrize(

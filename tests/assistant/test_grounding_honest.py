@@ -66,6 +66,10 @@ HONEST = [
     ("On CT chest, 75 % of the heat map weight lies within the lesion and the deletion test passed.", "X3"),
     ("Among the 3 most similar synthetic cases, median survival was 26 months.", "S1"),
     ("67 % of the similar synthetic cases are estimated alive at 24 months.", "S1"),
+    ("Among the 12 most similar synthetic cases, median survival was 30 months.", "S5"),
+    ("Of the similar synthetic cases, 83 % are estimated alive at 1 year and 50 % at 3 years.", "S5"),
+    ("At 12 months 83 % of the similar cases are estimated alive, 95 % interval 48 % to 96 %.", "S5"),
+    ("Similar cases: {S5.count}, {S5.events}; median survival is {S5.median_survival}.", "S5"),
     (
         "The closest case, {S2.case}, shares an EGFR mutation and spiculated margin and was alive at last follow-up.",
         "S2",

@@ -173,7 +173,7 @@ def test_topics_and_unknowns_are_asked_in_several_ways() -> None:
 def test_types_without_phrasings_are_in_no_pair_and_in_no_card(toy_ledger: Ledger) -> None:
     case = case_of("LUAD", toy_ledger, {}, "", keep_evidence=False)
     newer = {line.type for line in case.lines} - WORDED_TYPES
-    assert newer == {"lesion_change", "lesion_sum", "lesion_intensity"}
+    assert newer == {"lesion_change", "lesion_sum", "lesion_intensity", "neighbour_survival"}
     told = {e for p in _draw([case], 300) for line in text_of(p).splitlines() for e in newer if f" {e}" in line}
     assert not told
     assert set(told_types([case])) == {line.type for line in case.lines} - newer

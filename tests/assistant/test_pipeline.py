@@ -174,3 +174,21 @@ def test_progress_names_each_step(context: CaseContext) -> None:
     said: list[str] = []
     report = run(context, ScriptedModel([answer()], repeat_last=True), progress=said.append)
     assert said == ["ask the model", *(f"section {s}" for s in SECTION_TITLES), "figures"] == list(report.timings_s)
+
+
+def test_the_report_holds_the_survival_of_similar_cases_and_tells_it_once(context: CaseContext) -> None:
+    report = run(context, ScriptedModel([honest(context.ledger)], repeat_last=True))
+    held = report.to_dict()["neighbour_survival"]
+    assert (held["neighbours"]["n"], held["neighbours"]["events"], held["neighbours"]["median_months"]) == (12, 9, 30.0)
+    assert [s["month"] for s in held["neighbours"]["shares"]] == [12.0, 36.0]
+    assert (held["reference"]["n"], held["synthetic"], held["oncotree_code"]) == (30, True, "LUAD")
+    cited = [i for s in report.sections if s.id == "similar_cases" for c in s.claims for i in c.citations]
+    outdone = context.ledger.of_type("similar_summary")[0].id
+    assert held["evidence_id"] in cited and outdone not in cited  # one median, not two
+
+
+def test_a_report_without_a_reference_cohort_has_no_survival_of_similar_cases(toy: ModuleType) -> None:
+    parts = toy.toy_patient(), toy.toy_prediction(), toy.toy_retrieved(similar_cases=(), neighbour_survival=None)
+    context = CaseContext(*parts, collect_evidence(*parts))
+    report = run(context, ScriptedModel([honest(context.ledger)], repeat_last=True))
+    assert report.to_dict()["neighbour_survival"] == {}

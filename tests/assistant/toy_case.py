@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from encoders.kaplan_meier import fit_kaplan_meier
 from encoders.lesion_change import lesion_change
 from encoders.patient import (
     Biomarker,
@@ -41,6 +42,7 @@ from retrieval.passage import (
     BiomarkerRule,
     Direction,
     Hit,
+    NeighbourSurvival,
     Passage,
     Retrieved,
     SimilarCase,
@@ -155,6 +157,14 @@ def _row(row_id: str, drugs: tuple[str, ...], rule: BiomarkerRule, direction: Di
     return TherapyRow(**{**values, **extra})  # type: ignore[arg-type]
 
 
+def toy_neighbours() -> NeighbourSurvival:
+    """12 neighbours: 83 % (10 of 12) alive at 12 months, median 30 months (6 of 12), 50 % alive at 36 months."""
+    months = np.array([6.0, 10, 18, 26, 26, 30, 40, 44, 48, 50, 50, 50])
+    neighbours = fit_kaplan_meier(months, np.arange(12) < 9)
+    everyone = fit_kaplan_meier(np.append(months, np.full(18, 70.0)), np.arange(30) < 9)
+    return NeighbourSurvival(neighbours, everyone, "LUAD", "synthetic reference cohort", synthetic=True)
+
+
 def toy_retrieved(**changes: object) -> Retrieved:
     egfr = BiomarkerRule("mutation", "EGFR L858R", genes=("EGFR",), variants=("L858R",))
     kras = BiomarkerRule("mutation", "EGFR L858R", genes=("EGFR",))
@@ -188,5 +198,6 @@ def toy_retrieved(**changes: object) -> Retrieved:
                         cohort="synthetic reference cohort"),
         ),
         "versions": MappingProxyType({"knowledge": "k1"}),
+        "neighbour_survival": toy_neighbours(),
     }  # fmt: skip
     return Retrieved(**{**values, **changes})  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 from encoders.errors import ContractError, UnavailableError
 from encoders.patient import Patient, SourceLocator, Variant
 from encoders.prediction import Embeddings, PatientPrediction, Prediction
-from retrieval.similar_cases import ReferenceCohort, load_reference, similar_cases
+from retrieval.similar_cases import ReferenceCohort, load_reference, neighbour_survival, similar_cases
 
 FUSED = np.asarray([[1, 0, 0], [1, 0.1, 0], [0, 1, 0], [1, 0.05, 0], [0.5, 0.5, 0]], np.float32)
 CODES = ("LUAD", "LUAD", "LUAD", "DIFG", "LUAD")
@@ -89,6 +89,46 @@ def test_shared_features_in_words() -> None:
 def test_no_case_of_the_cancer_is_no_neighbour() -> None:
     assert similar_cases(Patient("p", oncotree_code="BRCA"), prediction([1, 0, 0]), reference=cohort()) == ()
     assert len(similar_cases(Patient("p"), prediction([1, 0, 0.3]), k=9, reference=cohort())) == 5
+
+
+def larger_cohort(count: int) -> ReferenceCohort:
+    """Cases on a quarter circle, C0 nearest to (1, 0); case i is followed for i + 1 months, every second one died."""
+    angle = np.linspace(0.02, np.pi / 2, count)
+    cases = tuple(
+        {"case_id": f"C{i}", "oncotree_code": "LUAD", "followup_months": i + 1.0, "event": i % 2 == 1}
+        for i in range(count)
+    )
+    fused = np.column_stack([np.cos(angle), np.sin(angle)]).astype(np.float32)
+    return ReferenceCohort(fused, cases, "toy cohort", synthetic=True)
+
+
+def test_the_survival_of_the_nearest_cases_by_hand() -> None:
+    found = neighbour_survival(LUAD, prediction([1, 0]), k=10, reference=larger_cohort(40))
+    near, everyone = found.neighbours, found.reference
+    assert near is not None and everyone is not None
+    assert near.followup_months.tolist() == list(range(1, 11)) and near.events == 5
+    # deaths at 2, 4, 6, 8, 10 months among 9, 7, 5, 3, 1 still followed
+    assert near.probability_at(6) == pytest.approx(8 / 9 * 6 / 7 * 4 / 5)
+    assert (everyone.n, everyone.events, found.synthetic, found.reason) == (40, 20, True, "")
+
+
+def test_the_patient_is_in_neither_curve() -> None:
+    stored = larger_cohort(40)
+    found = neighbour_survival(Patient("C0", oncotree_code="LUAD"), prediction([1, 0]), k=10, reference=stored)
+    twin = neighbour_survival(LUAD, prediction(stored.fused[0].tolist()), k=10, reference=stored)
+    for one in (found, twin):
+        assert one.neighbours is not None and one.reference is not None
+        assert one.neighbours.followup_months.tolist() == list(range(2, 12))
+        assert one.reference.n == 39
+
+
+def test_neighbours_are_at_most_half_of_the_cases_and_too_few_give_a_reason() -> None:
+    half = neighbour_survival(LUAD, prediction([1, 0]), reference=larger_cohort(24)).neighbours
+    assert half is not None and half.n == 12
+    few = neighbour_survival(LUAD, prediction([1, 0]), reference=larger_cohort(19))
+    assert few.neighbours is None and few.reason.startswith("9 neighbours of 19 comparable reference cases")
+    none = neighbour_survival(Patient("p", oncotree_code="BRCA"), prediction([1, 0]), reference=larger_cohort(40))
+    assert (none.neighbours, none.reference) == (None, None) and none.reason.startswith("0 neighbours of 0")
 
 
 def test_failures_are_named(tmp_path: Path) -> None:
