@@ -1,10 +1,11 @@
-"""The commands `radomica cohort ...` on real cohorts: import, show, mappings. `cohort synth` stands in cli.py.
+"""The commands `radomica cohort ...` on real cohorts: import, show, predict, mappings. `cohort synth` stands in cli.py.
 
 Not known here: any file format (encoders/cohorts).
 """
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,12 +15,14 @@ from app.console import print_json, print_pairs, print_table, progress_line
 
 cohort_app = typer.Typer(no_args_is_help=True, help="Make synthetic cohorts; import real ones.")
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-NOTE_ORDER = ("warning", "skipped", "reduced", "renamed", "defaulted")
+NOTE_ORDER = ("warning", "skipped", "reduced", "renamed", "normalised", "defaulted")
 
 
 @cohort_app.command("import")
-def cohort_import(
-    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="cBioPortal study, GDC folder, .h5ad, or tables.")],
+def cohort_import(  # noqa: PLR0913, PLR0917 - an option of the command is an argument of the function
+    source: Annotated[
+        Path, typer.Argument(metavar="SOURCE", help="cBioPortal study, GDC files, VCFs, .h5ad, or tables.")
+    ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to write the cohort.")],
     mapping: Annotated[
         str | None, typer.Option(metavar="NAME|FILE.toml", help="What stands in which table (see cohort mappings).")
@@ -32,6 +35,17 @@ def cohort_import(
         str | None, typer.Option("--msi-column", metavar="COLUMN", help="cBioPortal column that tells MSI.")
     ] = None,
     msi_tool: Annotated[str, typer.Option("--msi-tool", help="words, MSIsensor or MANTIS.")] = "words",
+    log2: Annotated[
+        list[str] | None, typer.Option("--log2", metavar="BLOCK", help="Take log2(x + 1) of this block of amounts.")
+    ] = None,
+    z: Annotated[
+        list[str] | None,
+        typer.Option("--z", metavar="BLOCK=COHORT", help="Turn a block into z-scores against another imported cohort."),
+    ] = None,
+    batch: Annotated[
+        list[str] | None,
+        typer.Option("--batch", metavar="BLOCK=COLUMN", help="Training corrects the block for this column (ComBat)."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Read a cohort in one of the field's formats and write the folder that training reads."""
@@ -46,11 +60,23 @@ def cohort_import(
             exome_megabases=exome_mb,
             msi_column=msi_column,
             msi_tool=msi_tool,
+            log2=tuple(log2 or ()),
+            z_references={block: Path(folder) for block, folder in _pairs(z, "--z").items()},
+            batch_columns=_pairs(batch, "--batch"),
         )
         cohort = import_cohort(source, settings)
         progress("writing the cohort")
         write_cohort_folder(cohort, out)
     _print_cohort(cohort, out, as_json=as_json)
+
+
+def _pairs(given: list[str] | None, option: str) -> dict[str, str]:
+    """BLOCK=VALUE options as a dictionary."""
+    pairs = [text.partition("=") for text in given or []]
+    for block, _, value in pairs:
+        if not block or not value:
+            raise typer.BadParameter(f"{option} takes BLOCK=VALUE; found {block!r}.")
+    return {block: value for block, _, value in pairs}
 
 
 @cohort_app.command("show")
@@ -74,6 +100,46 @@ def cohort_mappings(as_json: JsonOption = False) -> None:
         print_json({"mappings": dict(rows)})
     else:
         print_table(("name", "what"), rows)
+
+
+@cohort_app.command("predict")
+def cohort_predict(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder written by `train cohort`.")],
+    cohort: Annotated[Path, typer.Argument(metavar="COHORT", help="A cohort written by cohort import.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where to write: .json, or .csv.")],
+    patient: Annotated[
+        list[str] | None, typer.Option("--patient", metavar="ID", help="A patient; may be given again. Default: all.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Predict with the model of a finished run for patients of a cohort. Research use only."""
+    with progress_line(f"reading {run.name}") as progress:
+        from encoders.atomic_write import write_atomically  # noqa: PLC0415
+        from encoders.cohort_runs.predict import as_table, load_run_model, predict_cohort  # noqa: PLC0415
+        from encoders.cohorts.store import read_cohort_folder  # noqa: PLC0415
+        from encoders.errors import SettingsError  # noqa: PLC0415
+
+        if out.suffix not in (".json", ".csv"):
+            raise SettingsError(f"--out {out.name}: predictions are written as .json or .csv.")
+        model, given = load_run_model(run), read_cohort_folder(cohort)
+        progress(f"predicting with {model.card['id']}")
+        found = predict_cohort(model, given, patient)
+        text = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        write_atomically(out, text if out.suffix == ".json" else as_table(found).to_csv(index=False))
+    said = {k: v for k, v in found.items() if k != "patients"} | {"predicted_patients": len(found["patients"])}
+    if as_json:
+        print_json({**said, "file": str(out)})
+    else:
+        print_pairs({k.replace("_", " "): _words(v) for k, v in said.items()} | {"file": out})
+
+
+def _words(value: Any) -> str:
+    """A value of one line; "none" where nothing was found."""
+    if isinstance(value, dict):
+        return "; ".join(f"{k}: {_words(v)}" for k, v in value.items()) or "none"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return str(value)
 
 
 def _print_cohort(cohort: Any, folder: Path, *, as_json: bool) -> None:

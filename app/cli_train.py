@@ -5,13 +5,13 @@ Not known here: how anything is trained. Imports that take seconds stand inside 
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from app.console import print_json, progress_line
+from app.console import print_json, print_table, progress_line
 
 train_app = typer.Typer(no_args_is_help=True, help="Train the shipped models again.")
 
@@ -38,7 +38,7 @@ def train_fusion(
 ) -> None:
     """Train on a cohort: an imported one, or the synthetic one that the shipped models come from."""
     if cohort is not None and (cohort / "cohort.json").is_file():
-        train_cohort(cohort, task=task, out=out, seed=seed)
+        train_cohort(cohort, task=task, out=out, seed=seed)  # every other choice is `train cohort`'s
         return
     with progress_line("preparing the training") as progress:
         from encoders.compute import training_device  # noqa: PLC0415
@@ -55,39 +55,92 @@ def train_fusion(
 
 
 @train_app.command("cohort")
-def train_cohort(
+def train_cohort(  # noqa: PLR0913, PLR0917 - an option of the command is an argument of the function
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A cohort written by `cohort import`.")],
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="The run folder to write or go on with.")] = None,
     task: Annotated[
-        str, typer.Option(help="survival, an endpoint (PFS), or a label and its positive words (IDH=mutated).")
+        str,
+        typer.Option(
+            help="survival, an endpoint (PFS), a label and its positive words (IDH=mutated), several labels at once "
+            "(IDH=mutated,MGMT=methylated), or response:COLUMN (CR, PR, SD, PD)."
+        ),
     ] = "survival",
     model: Annotated[
-        list[str] | None, typer.Option("--model", help="A model to compare beside the default; may be given again.")
+        list[str] | None,
+        typer.Option(
+            "--model",
+            help="A model by name (see `train models`), or networks, baselines, all; may be given again. A network "
+            "named first is the run's own model; else the default is. The default always runs.",
+        ),
     ] = None,
     block: Annotated[
         list[str] | None, typer.Option("--block", help="A block to read; may be given again. Default: all.")
     ] = None,
+    loss: Annotated[str, typer.Option(help="Survival loss of networks: cox or 'discrete hazard'.")] = "cox",
+    align: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="BLOCK BLOCK", help="Networks align these blocks' embeddings (contrastive loss)."),
+    ] = None,
+    weight: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Clinical number column of sample weights, 0 or more.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Most epochs of a network; default: its own.")] = None,
+    baselines: Annotated[
+        bool, typer.Option("--baselines/--no-baselines", help="The linear and tree models beside every run.")
+    ] = True,
+    report: Annotated[
+        bool,
+        typer.Option("--report/--no-report", help="Calibration, subgroups, explanations and run.html."),
+    ] = True,
+    subgroup: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN", help="A column to group by, beside sex, age, ancestry, stage; again for more."),
+    ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Times self-made folds are drawn; given folds run once.")] = 1,
     seed: SeedOption = 0,
 ) -> None:
-    """Cross-validate and fit a model of a real cohort; figures, predictions and the model go into a run folder."""
+    """Cross-validate and fit models of a real cohort; figures, predictions and the model go into a run folder."""
     with progress_line(f"reading {folder.name}") as progress:
-        from encoders.cohort_runs.cross_validation import DEFAULT_MODEL, read_task  # noqa: PLC0415
+        from encoders.cohort_runs.models import FitOptions, check_options, choose_models  # noqa: PLC0415
         from encoders.cohort_runs.run_folder import RunSettings, train_on_cohort  # noqa: PLC0415
+        from encoders.cohort_runs.tasks import read_task  # noqa: PLC0415
         from encoders.cohorts.store import read_cohort_folder  # noqa: PLC0415
         from encoders.errors import SettingsError  # noqa: PLC0415
 
         if out is None:
             raise SettingsError("training on an imported cohort writes a run folder; say where with --out DIR.")
+        wanted = read_task(task)
         settings = RunSettings(
-            task=read_task(task),
-            models=tuple(dict.fromkeys((DEFAULT_MODEL, *(model or ())))),
+            task=wanted,
+            models=choose_models(model or (), wanted.kind, baselines=baselines),
             blocks=tuple(block) if block else None,
             repeats=repeats,
             seed=seed,
+            options=FitOptions(loss=loss, align=align, weight_column=weight, epochs=epochs),
+            report=report,
+            subgroups=tuple(subgroup or ()),
         )
+        check_options(settings.models, wanted.kind, settings.options)
         figures = train_on_cohort(read_cohort_folder(folder), settings, out, progress=progress)
-    print_json(figures)
+    print_json({name: value for name, value in figures.items() if not name.endswith("explanations")})
+
+
+@train_app.command("models")
+def train_models(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
+    """The models `train cohort` knows by name, what each can predict, and where it comes from."""
+    from encoders.cohort_runs.models import GROUPS, model_entries  # noqa: PLC0415
+    from encoders.cohort_runs.tasks import TaskKind  # noqa: PLC0415
+
+    entries = model_entries()
+    if as_json:
+        print_json({"models": [asdict(e) for e in entries], "groups": list(GROUPS)})
+        return
+    every = set(TaskKind)
+    rows = [
+        (e.name, e.role, f"{e.encoder}; {e.fusion}", "all" if set(e.tasks) == every else ", ".join(e.tasks), e.source)
+        for e in entries
+    ]
+    print_table(("name", "role", "encoder; fusion", "tasks", "source"), rows)
 
 
 @train_app.command("lm")

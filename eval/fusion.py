@@ -8,6 +8,7 @@
     missing          each block absent at test time
     calibration      coverage of intervals, integrated Brier score
     attribution      completeness and deletion test of integrated gradients
+    choice           the default beside baselines and networks, inside the training patients of fold 0
     time             seconds and memory of one cancer's five folds
 
 Runs are kept in OUT/runs, one folder each: a stopped benchmark goes on where it was. Not known here: what a group
@@ -23,6 +24,7 @@ from pathlib import Path
 from encoders.errors import SettingsError
 from eval.benchmark import SHARED_DATA, BenchmarkResult, Better, Progress, Row, chosen_groups
 from eval.fusion_attribution import attribution_rows
+from eval.fusion_choice import choice_rows
 from eval.fusion_cohorts import deepsurv_rows, radiogenomics_rows, rosmap_rows
 from eval.fusion_missing import missing_rows
 from eval.fusion_page import write_page
@@ -39,6 +41,7 @@ GROUPS: dict[str, Callable[[FusionBench], tuple[Row, ...]]] = {
     "missing": missing_rows,
     "calibration": calibration_rows,
     "attribution": attribution_rows,
+    "choice": choice_rows,
     "time": time_rows,
 }
 NEEDS_RADIOGENOMICS = ("radiogenomics",)

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from encoders.cohort_models import metrics
+from encoders.cohort_models import deletion, metrics
 from encoders.cohort_models.attribution import integrated_gradients
-from encoders.cohort_models.multi_kernel import Blocks, MultiKernelModel
+from encoders.cohort_models.deletion import RANDOM_DRAWS
 from encoders.cohort_runs.cross_validation import folds_of
 from encoders.cohorts.cohort import GENE_KINDS, Cohort
 from encoders.errors import InputError
@@ -24,8 +24,6 @@ from eval.fusion_fold_model import FoldModel, fold_model
 from eval.fusion_runs import DEATH, FusionBench, Rows, porpoise_run, student_interval
 from eval.intervals import bootstrap
 
-DELETED_SHARE = 0.05
-RANDOM_DRAWS = 5
 TIMES_RANDOM = 3.0
 COMPLETENESS_BAR = 0.01
 Array = NDArray[np.float64]
@@ -74,40 +72,19 @@ def deletion_test(fold: FoldModel, genes: Iterable[str], *, seed: int) -> FoldDe
     if not names:
         raise InputError(f"the model reads no gene block; it reads {', '.join(fold.held)}.")
     found = integrated_gradients(fold.model, fold.held)
-    # a column the patient's block lacks, or the model left out, cannot be deleted
-    open_ = [np.isfinite(fold.held[n]) & fold.model.scalers[n].keep for n in names]
-    rank = np.hstack([np.where(o, np.abs(found.values[n]), -1.0) for n, o in zip(names, open_, strict=True)])
-    rng = np.random.default_rng(seed)
-    before = fold.model.score(fold.held)
-    top = fold.model.score(_deleted(fold.model, fold.held, names, rank))
-    drawn = [
-        fold.model.score(_deleted(fold.model, fold.held, names, np.where(rank >= 0, rng.random(rank.shape), -1.0)))
-        for _ in range(RANDOM_DRAWS)
-    ]
+    deleted = deletion.deletion_test(
+        fold.model.score, fold.held, found.values, fold.model.scalers, names=names, seed=seed
+    )
     known = fold.months[1], fold.event[1]
     return FoldDeletion(
         found.completeness_error,
         np.abs(found.explained),
-        np.abs(top - before),
-        np.mean([np.abs(score - before) for score in drawn], axis=0),
-        metrics.concordance(*known, before),
-        metrics.concordance(*known, top),
-        float(np.mean([metrics.concordance(*known, score) for score in drawn])),
+        deleted.moved_by_top,
+        deleted.moved_by_random,
+        metrics.concordance(*known, deleted.before),
+        metrics.concordance(*known, deleted.top),
+        float(np.mean([metrics.concordance(*known, score) for score in deleted.random])),
     )
-
-
-def _deleted(model: MultiKernelModel, blocks: Blocks, names: list[str], rank: Array) -> Blocks:
-    """Blocks with each patient's highest-ranked ``DELETED_SHARE`` of the columns of rank >= 0 at the training mean."""
-    chosen = np.zeros(rank.shape, bool)
-    for i, row in enumerate(rank):
-        count = int(np.ceil(DELETED_SHARE * (row >= 0).sum()))
-        chosen[i, np.argsort(-row, kind="stable")[:count]] = True
-    out, at = dict(blocks), 0
-    for name in names:
-        width = blocks[name].shape[1]
-        out[name] = np.where(chosen[:, at : at + width], model.scalers[name].mean, blocks[name])
-        at += width
-    return out
 
 
 def rows_of(folds: list[FoldDeletion], *, seconds: float, seed: int) -> tuple[Row, ...]:

@@ -39,6 +39,8 @@ ALZHEIMER = Task("diagnosis", ("Alzheimer's disease",))
 IDH = Task("IDH", ("mutated",))
 IDH_BAR = 0.95
 IDH_REPEATS = 5
+IMAGE_REPEATS = 3
+"""Divisions into folds for the difference images make: it is small beside what another division changes."""
 BEFORE_SURGERY: tuple[str, ...] = ("age_years", "sex")
 """What is known before tissue is taken; grade and extent of resection are told only once IDH can be measured too."""
 
@@ -124,8 +126,8 @@ def only_clinical(cohort: Cohort, columns: tuple[str, ...]) -> Cohort:
 def _image_gain(bench: FusionBench, cohort: Cohort, name: str, reference: str) -> Row:
     tabular = (CLINICAL, *(n for n, b in cohort.blocks.items() if b.kind is not BlockKind.IMAGE_FEATURES))
     stem = name.replace("_", "-")
-    both = finished_run(bench, cohort, DEATH, f"{stem}-survival")
-    without = finished_run(bench, cohort, DEATH, f"{stem}-survival-tabular", blocks=tabular)
+    both = finished_run(bench, cohort, DEATH, f"{stem}-survival", repeats=IMAGE_REPEATS)
+    without = finished_run(bench, cohort, DEATH, f"{stem}-survival-tabular", blocks=tabular, repeats=IMAGE_REPEATS)
     gap = paired_difference(both, without, seed=bench.seed)
     return Row(
         f"{name}_survival_with_images_minus_without",

@@ -36,7 +36,7 @@ RIDGE_PENALTIES: tuple[float, ...] = (1.0, 10.0, 100.0, 1000.0)
 INNER_FOLDS = 5
 
 
-def _side_by_side(train: Blocks, new: Blocks) -> tuple[Array, Array]:
+def side_by_side(train: Blocks, new: Blocks) -> tuple[Array, Array]:
     """(N, P), (M, P) of all blocks, standardised on ``train``."""
     left, right = [], []
     for name, values in train.items():
@@ -46,16 +46,16 @@ def _side_by_side(train: Blocks, new: Blocks) -> tuple[Array, Array]:
     return np.hstack(left), np.hstack(right)
 
 
-def _components(train: Blocks, new: Blocks) -> tuple[Array, Array]:
+def components(train: Blocks, new: Blocks) -> tuple[Array, Array]:
     """Narrow blocks as they are; the wide ones together as their first ``COMPONENTS`` principal components."""
     narrow = {name: values for name, values in train.items() if values.shape[1] <= WIDE}
     wide = {name: values for name, values in train.items() if values.shape[1] > WIDE}
     left, right = [], []
     if narrow:
-        for part, out in zip(_side_by_side(narrow, new), (left, right), strict=True):
+        for part, out in zip(side_by_side(narrow, new), (left, right), strict=True):
             out.append(part)
     if wide:
-        a, b = _side_by_side(wide, new)
+        a, b = side_by_side(wide, new)
         reduced = PCA(min(COMPONENTS, len(a) - 1, a.shape[1]), random_state=0).fit(a)
         spread = reduced.transform(a).std(axis=0)[0]
         left.append(reduced.transform(a) / spread)
@@ -63,19 +63,19 @@ def _components(train: Blocks, new: Blocks) -> tuple[Array, Array]:
     return np.hstack(left), np.hstack(right)
 
 
-def _inner_folds(event: NDArray[np.bool_]) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+def inner_folds(event: NDArray[np.bool_]) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
     folds = StratifiedKFold(INNER_FOLDS, shuffle=True, random_state=0)
     return list(folds.split(np.zeros(len(event)), event))
 
 
 def ridge_cox(train: Blocks, months: Array, event: NDArray[np.bool_], new: Blocks) -> Array:
     """Risk scores (M,) of ridge Cox on narrow blocks and principal components; penalty by inner cross-validation."""
-    x, y = _components(train, new)
+    x, y = components(train, new)
     outcome = Surv.from_arrays(event, months)
 
     def quality(penalty: float) -> float:
         values = []
-        for fit, held in _inner_folds(event):
+        for fit, held in inner_folds(event):
             model = CoxPHSurvivalAnalysis(alpha=penalty).fit(x[fit], outcome[fit])
             values.append(concordance_index_censored(event[held], months[held], model.predict(x[held]))[0])
         return float(np.mean(values))
@@ -86,13 +86,13 @@ def ridge_cox(train: Blocks, months: Array, event: NDArray[np.bool_], new: Block
 
 def coxnet(train: Blocks, months: Array, event: NDArray[np.bool_], new: Blocks) -> Array:
     """Risk scores (M,) of an elastic-net Cox model (half lasso) on all columns; penalty by inner cross-validation."""
-    x, y = _side_by_side(train, new)
+    x, y = side_by_side(train, new)
     outcome = Surv.from_arrays(event, months)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         path = CoxnetSurvivalAnalysis(l1_ratio=0.5, n_alphas=30, alpha_min_ratio=0.05, max_iter=2000).fit(x, outcome)
         quality = np.zeros(len(path.alphas_))
-        for fit, held in _inner_folds(event):
+        for fit, held in inner_folds(event):
             part = CoxnetSurvivalAnalysis(l1_ratio=0.5, alphas=path.alphas_, max_iter=2000).fit(x[fit], outcome[fit])
             for i, penalty in enumerate(part.alphas_):
                 risk = part.predict(x[held], alpha=penalty)
@@ -102,7 +102,7 @@ def coxnet(train: Blocks, months: Array, event: NDArray[np.bool_], new: Blocks) 
 
 def random_survival_forest(train: Blocks, months: Array, event: NDArray[np.bool_], new: Blocks) -> Array:
     """Risk scores (M,) of a random survival forest of 300 trees on all columns."""
-    x, y = _side_by_side(train, new)
+    x, y = side_by_side(train, new)
     forest = RandomSurvivalForest(300, min_samples_leaf=8, max_features="sqrt", n_jobs=-1, random_state=0)
     return forest.fit(x.astype(np.float32), Surv.from_arrays(event, months)).predict(y.astype(np.float32))
 

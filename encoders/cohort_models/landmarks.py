@@ -105,12 +105,7 @@ def _weighted(features: Sequence[Array], weights: Array) -> Array:
 
 
 def fit_weights_by_landmarks(
-    across: Sequence[Array],
-    among: Sequence[Array],
-    likelihood: Likelihood,
-    *,
-    start: Array | None = None,
-    max_iterations: int = 40,
+    across: Sequence[Array], among: Sequence[Array], likelihood: Likelihood, *, max_iterations: int = 40
 ) -> LandmarkFit:
     """The most probable kernel weights, as ``laplace.fit_weights`` finds them.
 
@@ -136,10 +131,9 @@ def fit_weights_by_landmarks(
         prior, prior_slope = negative_log_prior(log_weights)
         return prior - last.evidence, prior_slope - np.array(slope)
 
-    begin = np.full(len(across), TYPICAL_WEIGHT) if start is None else start
     found = minimize(
         objective,
-        np.clip(np.log(begin), *BOUNDS),
+        np.full(len(across), np.log(TYPICAL_WEIGHT)),
         jac=True,
         method="L-BFGS-B",
         bounds=[BOUNDS] * len(across),

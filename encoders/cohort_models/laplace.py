@@ -95,15 +95,12 @@ class DenseFit:
         return self.kernel[np.ix_(held, fit)] @ mode.alpha
 
 
-def fit_weights(
-    kernels: Sequence[Array], likelihood: Likelihood, *, start: Array | None = None, max_iterations: int = 40
-) -> DenseFit:
+def fit_weights(kernels: Sequence[Array], likelihood: Likelihood, *, max_iterations: int = 40) -> DenseFit:
     """The most probable kernel weights: the evidence of the data times the prior of weight_prior.py.
 
     Parameters
     ----------
     kernels : M arrays (N, N), each positive semi-definite, scaled to a mean diagonal of 1
-    start : weights (M,) to search from, such as those found with further kernels
     """
     last: Mode | None = None
 
@@ -113,10 +110,9 @@ def fit_weights(
         prior, prior_slope = negative_log_prior(log_weights)
         return prior - last.evidence, prior_slope - slope
 
-    begin = np.full(len(kernels), TYPICAL_WEIGHT) if start is None else start
     found = minimize(
         objective,
-        np.clip(np.log(begin), *BOUNDS),
+        np.full(len(kernels), np.log(TYPICAL_WEIGHT)),
         jac=True,
         method="L-BFGS-B",
         bounds=[BOUNDS] * len(kernels),

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from encoders.errors import InputError
 
@@ -20,6 +21,13 @@ TINY = 1e-150
 
 class Likelihood(Protocol):
     """log p(outcome | f) and its derivatives."""
+
+    @property
+    def fewest(self) -> int:
+        """Events; patients of the rarer class."""
+
+    def outcome_order(self) -> NDArray[np.intp]:
+        """(N,) patients such that neighbours have like outcomes."""
 
     def value(self, score: Array) -> float:
         """log p(outcome | f)."""
@@ -73,6 +81,15 @@ class CoxLikelihood:
         self._event = event.astype(np.float64)
         self._deaths = np.bincount(self._group, weights=self._event)
         self._events_at = np.flatnonzero(self._deaths > 0)
+
+    @property
+    def fewest(self) -> int:
+        """Number of events."""
+        return int(self._event.sum())
+
+    def outcome_order(self) -> NDArray[np.intp]:
+        """(N,) censored patients by time, then those with an event by time."""
+        return np.lexsort((self._months, self._event))
 
     def _risk_sums(self, weight: Array) -> Array:
         """(groups,) sum of ``weight`` over each group's risk set."""
@@ -154,6 +171,15 @@ class BernoulliLikelihood:
             raise InputError(f"all {len(self._label)} labels are {bool(share)}; both classes are needed.")
         self.offset = float(np.log(share / (1 - share)))
 
+    @property
+    def fewest(self) -> int:
+        """Patients of the rarer class."""
+        return int(min(self._label.sum(), (1 - self._label).sum()))
+
+    def outcome_order(self) -> NDArray[np.intp]:
+        """(N,) one class after the other."""
+        return np.argsort(self._label, kind="stable")
+
     def value(self, score: Array) -> float:
         """Log likelihood at scores (N,)."""
         odds = score + self.offset
@@ -161,17 +187,17 @@ class BernoulliLikelihood:
 
     def derivatives(self, score: Array) -> tuple[Array, Array]:
         """Gradient (N,) and diagonal negative Hessian (N, N)."""
-        share = 1 / (1 + np.exp(-(score + self.offset)))
+        share = expit(score + self.offset)
         return self._label - share, np.diag(share * (1 - share))
 
     def information(self, score: Array, features: Array) -> tuple[Array, Array]:
         """Gradient (N,) and Z' W Z (Q, Q)."""
-        share = 1 / (1 + np.exp(-(score + self.offset)))
+        share = expit(score + self.offset)
         return self._label - share, (features * (share * (1 - share))[:, None]).T @ features
 
     def hessian_slope(self, score: Array, covariance: Array) -> Array:
         """(N,) slope by the scores of sum(covariance * negative Hessian)."""
-        share = 1 / (1 + np.exp(-(score + self.offset)))
+        share = expit(score + self.offset)
         return np.diag(covariance) * share * (1 - share) * (1 - 2 * share)
 
     def subset(self, index: NDArray[np.intp]) -> BernoulliLikelihood:

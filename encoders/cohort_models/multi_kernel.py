@@ -1,9 +1,9 @@
-"""The default model of a cohort: one random effect per block of features, weighed by the evidence of the data.
+"""The default model of a cohort: random effects for every block of features, weighed by the evidence of the data.
 
 A patient's score is a sum of a linear and a Gaussian effect of every block (clinical, expression, mutations, image
 features ...). Their weights are variances, the most probable ones given the training patients alone, so there is
-nothing to tune, a block that says nothing gets next to no weight, and one a patient lacks says nothing about that
-patient. Blocks are fused twice, together and each for itself, and averaged (hybrid.py).
+nothing to tune. Every block is fitted for itself, and its score gets a share in the sum by what it told of patients
+left out (stacking.py): a block that says nothing gets none, and one a patient lacks says nothing about that patient.
 
 What this module does not know: cohorts on disk, splits, figures. Not checked: proportional hazards.
 """
@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from encoders.cohort_models.hybrid import HybridFit, KernelMatrices, fit_hybrid, restrict
 from encoders.cohort_models.kernels import KERNELS, Array, BlockScaler, Kernel
 from encoders.cohort_models.likelihoods import BernoulliLikelihood, CoxLikelihood, Likelihood
+from encoders.cohort_models.stacking import KernelMatrices, StackedFit, fit_stack
 from encoders.errors import ContractError, InputError
 
 Blocks = Mapping[str, NDArray[np.floating]]
@@ -30,8 +30,7 @@ Blocks = Mapping[str, NDArray[np.floating]]
 MOST_DENSE = 1600
 """Cohorts of up to this many patients are fitted over all pairs of patients, larger ones through landmarks."""
 LANDMARKS = 600
-ALONE = " alone"
-"""Behind a block's name: the effect in the fit of that block for itself."""
+SHARE = "share"
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class MultiKernelModel:
 
     scalers: Mapping[str, BlockScaler]
     kernels: tuple[Kernel, ...]
-    fitted: HybridFit
+    fitted: StackedFit
     likelihood: Likelihood
     training: Mapping[str, Array]
     ignored: frozenset[str] = frozenset()
@@ -57,14 +56,11 @@ class MultiKernelModel:
 
     @property
     def weights(self) -> Mapping[str, float]:
-        """ "expression, linear" -> variance of that effect; 0.00 = the block said nothing in that form.
-
-        "expression alone, linear" is that of the block's own fit, where there are several blocks.
-        """
-        found = {f"{k.block}, {k.form}": float(w) for k, w in zip(self.kernels, self.fitted.weights, strict=True)}
+        """ "expression, linear" -> variance of that effect in the block's own fit; "expression, share" -> its share."""
+        found = {}
         for name, fit in self.fitted.alone.items():
-            forms = [k.form for k in self.kernels if k.block == name]
-            found |= {f"{name}{ALONE}, {f}": float(w) for f, w in zip(forms, fit.weights, strict=True)}
+            found |= {f"{name}, {form}": float(w) for form, w in zip(KERNELS, fit.weights, strict=True)}
+            found[f"{name}, {SHARE}"] = float(self.fitted.share[name])
         return found
 
     def score(self, blocks: Blocks) -> Array:
@@ -90,7 +86,7 @@ class MultiKernelModel:
         return {name: self._by_pattern(blocks, partial(part, name=name)) for name in self.scalers}
 
     def restricted(self, names: frozenset[str]) -> MultiKernelModel:
-        """The model of the same fitted patients with the blocks ``names`` alone, fitted when first asked for.
+        """The model of the same fitted patients with the blocks ``names`` alone, made when first asked for.
 
         What an absent block told about the fitted patients is then told by those that are left: a patient without
         expression is scored by a model that never saw any.
@@ -99,7 +95,7 @@ class MultiKernelModel:
             return self
         if names not in self._restricted:
             kernels = tuple(k for k in self.kernels if k.block in names)
-            fitted = restrict(self.fitted, _matrices(self.kernels, self.training), names, self.likelihood)
+            fitted = self.fitted.restricted(names)
             self._restricted[names] = replace(self, kernels=kernels, fitted=fitted, _restricted={})
         return self._restricted[names]
 
@@ -211,23 +207,25 @@ def assemble(
     kernels = tuple(Kernel.fit(name, form, row[shown]) for name, row in rows.items() for form in KERNELS)
     matrices = _matrices(kernels, rows)
     if weights is None:
-        fitted = fit_hybrid(matrices, likelihood)
+        fitted = fit_stack(matrices, likelihood)
     else:
-        fitted = fit_hybrid(matrices, likelihood, **_split_weights(kernels, tuple(rows), weights))
+        fitted = fit_stack(matrices, likelihood, **_split_weights(tuple(rows), weights))
     return MultiKernelModel(scalers, kernels, fitted, likelihood, rows, ignored)
 
 
-def _split_weights(kernels: tuple[Kernel, ...], names: tuple[str, ...], weights: Mapping[str, float]) -> dict[str, Any]:
-    """Named weights of a saved model -> those of the joint fit, and of each block's own."""
-    own = {n: [f"{n}{ALONE}, {form}" for form in KERNELS] for n in names} if len(names) > 1 else {}
-    wanted = [f"{k.block}, {k.form}" for k in kernels] + [effect for effects in own.values() for effect in effects]
-    if set(wanted) != set(weights):
+def _split_weights(names: tuple[str, ...], weights: Mapping[str, float]) -> dict[str, Any]:
+    """Named weights of a saved model -> kernel weights and share of each block."""
+    effects = {name: [f"{name}, {form}" for form in KERNELS] for name in names}
+    wanted = {e for block in effects.values() for e in block} | {f"{name}, {SHARE}" for name in names}
+    if wanted != set(weights):
         raise ContractError(
-            f"weights of the effects {', '.join(weights) or 'none'}; these blocks have {', '.join(wanted)}. "
+            f"weights of the effects {', '.join(weights) or 'none'}; these blocks have {', '.join(sorted(wanted))}. "
             "Fit the model again."
         )
-    joint = np.array([weights[effect] for effect in wanted[: len(kernels)]])
-    return {"joint": joint, "alone": {n: np.array([weights[e] for e in effects]) for n, effects in own.items()}}
+    return {
+        "weights": {name: np.array([weights[e] for e in block]) for name, block in effects.items()},
+        "share": {name: weights[f"{name}, {SHARE}"] for name in names},
+    }
 
 
 def _matrices(kernels: tuple[Kernel, ...], training: Mapping[str, Array]) -> KernelMatrices:

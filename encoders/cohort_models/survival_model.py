@@ -13,14 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
-from sklearn.model_selection import StratifiedKFold
 
 from encoders.cohort_models.kernels import Array
 from encoders.cohort_models.likelihoods import CoxLikelihood
 from encoders.cohort_models.multi_kernel import Blocks, MultiKernelModel, fit_survival
 from encoders.errors import InputError
 
-FOLDS = 5
+LEAST_EVENTS = 10
+"""Fewer events than this carry no slope and baseline."""
 GRID_POINTS = 200
 OOD_SHARE = 0.01
 """Share of the fitted patients that lie beyond the out-of-distribution limit."""
@@ -84,28 +84,18 @@ def _novelty(model: MultiKernelModel, blocks: Blocks) -> Array:
     return np.nanmax(np.stack([np.where(np.isfinite(p), p, -np.inf) for p in parts]), axis=0)
 
 
-def out_of_fold_scores(model: MultiKernelModel, event: NDArray[np.bool_], *, seed: int = 0) -> Array:
-    """(N,) scores of the fitted patients, each by a fit without its fold; kernel weights are those of ``model``."""
-    out = np.empty(len(event))
-    for fit, held in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(out, event):
-        out[held] = model.fitted.held_out_scores(model.likelihood, fit, held)
-    return out
-
-
-def fit_calibrated(
-    blocks: Blocks, months: NDArray[np.floating], event: NDArray[np.bool_], *, seed: int = 0
-) -> CalibratedSurvival:
+def fit_calibrated(blocks: Blocks, months: NDArray[np.floating], event: NDArray[np.bool_]) -> CalibratedSurvival:
     """Fit and calibrate on the same training patients (N,).
 
     Raises
     ------
-    InputError: fewer than 2 * ``FOLDS`` events (each fold needs some), or what ``fit_survival`` refuses.
+    InputError: fewer than ``LEAST_EVENTS`` events, or what ``fit_survival`` refuses.
     """
     months, event = np.asarray(months, np.float64), np.asarray(event, bool)
-    if int(event.sum()) < 2 * FOLDS:
-        raise InputError(f"{int(event.sum())} events; calibration needs at least {2 * FOLDS}. Give more patients.")
+    if int(event.sum()) < LEAST_EVENTS:
+        raise InputError(f"{int(event.sum())} events; calibration needs at least {LEAST_EVENTS}. Give more patients.")
     model = fit_survival(blocks, months, event)
-    scores = out_of_fold_scores(model, event, seed=seed)
+    scores = model.fitted.out_of_fold()
     likelihood = CoxLikelihood(months, event)
     slope = _best_slope(likelihood, scores)
     grid = np.linspace(0.0, float(months.max()), GRID_POINTS)

@@ -16,8 +16,7 @@ from encoders.cohort_models.likelihoods import Array
 TYPICAL_WEIGHT = 0.1
 SPREAD = 2.0
 """In log units: one weight in three is beyond a factor of 7 from the shared scale, so a block without a message still
-gets next to none. Chosen with the average of hybrid.py inside the training patients of one fold of the PORPOISE
-cancers, never on held-out ones."""
+gets next to none. Chosen inside the training patients of one fold of the PORPOISE cancers, never on held-out ones."""
 CENTRE_SPREAD = 2.0
 BOUNDS = (-9.0, 2.5)
 """Of log weights: a kernel of mean diagonal 1 may explain a variance of exp(-9), which is none, to about 12."""

@@ -9,7 +9,7 @@ validation part is by patient. Not checked: proportional hazards.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ def fit_network(
     blocks : name -> (N, P), NaN = absent, a patient without a block has a row of NaN
     knowledge : names of the columns, gene sets, gene network; needed by gene encoders
     folder : where checkpoints are left and training goes on from; None = none
-    progress : called with a line of named losses after every epoch
+    progress : called after every epoch with which network of how many it is, the epoch and the named losses
 
     Raises
     ------
@@ -76,11 +76,18 @@ def fit_network(
     else:
         seeds = range(settings.training.seed, settings.training.seed + settings.training.seeds)
         trained = [
-            train_network(plan, settings, task, patients, seed=s, folder=_part(folder, f"seed_{s}"), progress=progress)
-            for s in seeds
-        ]
+            train_network(
+                plan, settings, task, patients,
+                seed=s, folder=_part(folder, f"seed_{s}"), progress=_numbered(progress, i, len(seeds)),
+            )
+            for i, s in enumerate(seeds)
+        ]  # fmt: skip
         members, stack = (_member(ALL, trained, [patients] * len(trained)),), None
     return FittedNetwork(settings, task, plan, scalers, members, stack, (*notes, *plan.notes))
+
+
+def _numbered(progress: Progress, i: int, count: int) -> Progress:
+    return None if progress is None else lambda text: progress(f"network {i + 1} of {count}, {text}")
 
 
 def _kept_names(scalers: Mapping[str, BlockScaler], knowledge: GeneKnowledge) -> dict[str, tuple[str, ...]]:
@@ -118,13 +125,17 @@ def _fit_stack(
     if settings.fusion == HYBRID:
         wanted.append((ALL, plan, replace(settings, fusion=ATTENTION)))
     members, scores, available = [], [], []
-    for name, part, chosen in wanted:
+    for i, (name, part, chosen) in enumerate(wanted):
+        first, count = i * settings.training.folds, len(wanted) * settings.training.folds
         have = torch.ones(len(patients.present), dtype=torch.bool)
         mine = patients
         if name != ALL:
             have = patients.present[:, list(patients.rows).index(name)]
             mine = patients.only(name)
-        member, out = _cross_fit(name, part, chosen, task, mine, folder=folder, progress=progress)
+        member, out = _cross_fit(
+            name, part, chosen, task, mine,
+            folder=folder, progress=[_numbered(progress, first + k, count) for k in range(settings.training.folds)],
+        )  # fmt: skip
         spread = torch.zeros(len(have), task.n_scores)
         spread[have] = out
         members.append(member)
@@ -135,9 +146,9 @@ def _fit_stack(
 
 def _cross_fit(
     name: str, plan: Plan, settings: NetworkSettings, task: Task, patients: Patients, *, folder: Path | None,
-    progress: Progress,
+    progress: Sequence[Progress],
 ) -> tuple[Member, Tensor]:  # fmt: skip
-    """A member of one network a fold, and the centred out-of-fold scores (N, K) of its patients."""
+    """A member of one network a fold, and the centred out-of-fold scores (N, K) of its patients; progress a fold."""
     training = settings.training
     groups = strata(patients.target)
     enough = np.bincount(groups)[np.unique(groups)].min() >= training.folds
@@ -148,7 +159,7 @@ def _cross_fit(
         part = patients.take(fit)
         place = _part(folder, f"{name}_fold_{k}")
         trained.append(
-            train_network(plan, settings, task, part, seed=training.seed + k, folder=place, progress=progress)
+            train_network(plan, settings, task, part, seed=training.seed + k, folder=place, progress=progress[k])
         )
         learned_from.append(part)
         helds.append(held)

@@ -1,119 +1,93 @@
-"""Held-out predictions of a cohort, fold by fold, by the default model and by the baselines beside it.
+"""Held-out predictions of a cohort, fold by fold, by the default model, the baselines and the networks asked for.
 
 Given splits are honoured; without any, folds are made by patient and event. Every fold is fitted on its training
-patients alone, columns and scaling included. What this module does not know: files, tables for people.
+patients alone, columns and scaling included. What this module does not know: tables for people, figures over folds.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
 
+from encoders.atomic_write import write_atomically
 from encoders.cohort_models import metrics
 from encoders.cohort_models.baselines import BASELINES
 from encoders.cohort_models.design import Design
-from encoders.cohort_models.kernels import Array
+from encoders.cohort_models.label_baselines import LABEL_BASELINES
 from encoders.cohort_models.multi_kernel import Blocks, fit_label
 from encoders.cohort_models.survival_model import fit_calibrated
-from encoders.cohorts.cohort import Cohort, Split
+from encoders.cohort_networks.explanations import described, explain
+from encoders.cohort_networks.fitted import FittedNetwork
+from encoders.cohort_networks.networks import NETWORKS
+from encoders.cohort_networks.train_network import one_thread
+from encoders.cohort_runs.binary_fits import BinaryFit, labels_scores, response_score
+from encoders.cohort_runs.models import DEFAULT_MODEL, FitOptions, check_options, choose_models, own_model
+from encoders.cohort_runs.network_fits import Lesson, fit_named, folder_name, labels_table, score_table
+from encoders.cohort_runs.tasks import (
+    LabelsTask,
+    Outcome,
+    Task,
+    TaskKind,
+    outcome_of,
+    read_task,  # noqa: F401 - read here by those who run folds
+    with_weights,
+    without_column,
+)
+from encoders.cohorts.cohort import GENE_KINDS, Cohort, Split
 from encoders.errors import InputError
 
-DEFAULT_MODEL = "multi-kernel"
-SURVIVAL = "survival"
-"""Task name that stands for the cohort's main endpoint: OS where there is one, else its first."""
 N_FOLDS = 5
+EXPLANATIONS_FILE = "explanations.json"
 Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Task:
-    """What is predicted: an endpoint's survival, or whether a label has one of the words that count as positive.
-
-    name : endpoint ("OS") or column of the cohort's labels ("IDH"); positive : () for survival
-    """
-
-    name: str
-    positive: tuple[str, ...] = ()
-
-    @property
-    def is_survival(self) -> bool:
-        """Survival, not a label."""
-        return not self.positive
-
-
-def read_task(text: str) -> Task:
-    """ "OS" -> survival by that endpoint; "IDH=mutated" or "stage=III|IV" -> a label and its positive words.
-
-    Raises
-    ------
-    InputError: a label without words.
-    """
-    name, equals, words = text.partition("=")
-    positive = tuple(word.strip() for word in words.split("|") if word.strip())
-    if not name.strip() or (equals and not positive):
-        raise InputError(f"task {text!r}; give an endpoint (OS), or a label and its positive words (IDH=mutated).")
-    return Task(name.strip(), positive)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """patient_ids (N,); survival: months and event (N,); label: positive (N,) in ``event``, months NaN."""
-
-    patient_ids: tuple[str, ...]
-    months: Array
-    event: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class FoldRun:
     """Predictions of one fold.
 
-    table : patient_id, fold, model, score, and for the default model lower, upper, survival_at_last_time
+    table : patient_id, fold, model, score, and for the default survival model lower, upper, survival_at_last_time; for
+        several labels also label, one row a patient and label
     figures : of the default model on this fold ("integrated_brier", "integrated_brier_kaplan_meier", "slope" ...)
     weights : effect -> variance, of the default model
+    notes : what a model of this fold left out or replaced, in words
     """
 
     fold: str
     table: pd.DataFrame
     figures: Mapping[str, float] = field(default_factory=dict)
     weights: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
-def outcome_of(cohort: Cohort, task: Task) -> Outcome:
-    """The patients that have the outcome.
+@dataclass(frozen=True)
+class _Fold:
+    """What the models of one fold are given: what they learn from, the held-out blocks (M, P) and outcomes."""
 
-    Raises
-    ------
-    InputError: no such endpoint or label, or words that no patient has.
-    """
-    if task.is_survival:
-        if task.name == SURVIVAL and cohort.endpoints:
-            task = Task("OS" if "OS" in cohort.endpoints else next(iter(cohort.endpoints)))
-        if task.name not in cohort.endpoints:
-            raise InputError(
-                f"cohort {cohort.name} has no endpoint {task.name!r}; it has {', '.join(cohort.endpoints) or 'none'}."
-            )
-        end = cohort.endpoints[task.name]
-        return Outcome(end.patient_ids, end.followup_months, end.event)
-    if task.name not in cohort.labels:
-        known = ", ".join(str(c) for c in cohort.labels) or "none"
-        raise InputError(f"cohort {cohort.name} has no label {task.name!r}; it has {known}.")
-    label = cohort.labels[task.name].dropna().astype(str)
-    strange = set(task.positive) - set(label)
-    if strange:
-        found = ", ".join(sorted(set(label)))
-        raise InputError(f"no patient of {cohort.name} has {task.name} {', '.join(sorted(strange))}; found: {found}.")
-    positive = label.isin(task.positive).to_numpy(bool)
-    return Outcome(tuple(label.index), np.full(len(label), np.nan), positive)
+    lesson: Lesson
+    new: Blocks
+    held: Outcome
+    gene_blocks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Predicted:
+    """Predictions of one model, patients in the order of the held-out ones; the rest as in ``FoldRun``."""
+
+    table: pd.DataFrame
+    figures: Mapping[str, float] = field(default_factory=dict)
+    weights: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def folds_of(cohort: Cohort, task: Task, *, repeats: int = 1, seed: int = 0) -> tuple[Split, ...]:
-    """The cohort's own folds where it has some, else five folds by patient and event, made ``repeats`` times.
+    """The cohort's own folds where it has some, else five folds by patient and outcome, made ``repeats`` times.
 
     Raises
     ------
@@ -122,7 +96,7 @@ def folds_of(cohort: Cohort, task: Task, *, repeats: int = 1, seed: int = 0) -> 
     if cohort.splits:
         return next(iter(cohort.splits.values()))
     outcome = outcome_of(cohort, task)
-    fewest = int(min(outcome.event.sum(), (~outcome.event).sum()))
+    fewest = outcome.smallest_group()
     if fewest < N_FOLDS:
         raise InputError(
             f"{task.name} of cohort {cohort.name} has {fewest} patients in its smaller group; {N_FOLDS} folds need as "
@@ -133,7 +107,7 @@ def folds_of(cohort: Cohort, task: Task, *, repeats: int = 1, seed: int = 0) -> 
 
 def _made_folds(outcome: Outcome, repeat: int, seed: int) -> Iterator[Split]:
     ids = np.array(outcome.patient_ids)
-    folds = StratifiedKFold(N_FOLDS, shuffle=True, random_state=seed).split(ids, outcome.event)
+    folds = StratifiedKFold(N_FOLDS, shuffle=True, random_state=seed).split(ids, outcome.strata())
     for k, (fit, held) in enumerate(folds):
         parts = {str(i): "train" for i in ids[fit]} | {str(i): "test" for i in ids[held]}
         yield Split(f"{repeat}.{k}", parts)
@@ -158,6 +132,22 @@ def parts_of(split: Split, outcome: Outcome) -> tuple[list[str], list[str]]:
     return fitted, held
 
 
+def readable(cohort: Cohort, options: FitOptions) -> Cohort:
+    """The cohort as models read it: without the column of sample weights."""
+    return cohort if options.weight_column is None else without_column(cohort, options.weight_column)
+
+
+def weighted_outcome(cohort: Cohort, task: Task, options: FitOptions) -> Outcome:
+    """The outcome, with the sample weights where a column of them was named.
+
+    Raises
+    ------
+    InputError: as ``outcome_of`` and ``with_weights``.
+    """
+    outcome = outcome_of(cohort, task)
+    return outcome if options.weight_column is None else with_weights(outcome, cohort, options.weight_column)
+
+
 def run_fold(
     cohort: Cohort,
     task: Task,
@@ -165,52 +155,107 @@ def run_fold(
     *,
     blocks: Sequence[str] | None = None,
     models: Sequence[str] = (DEFAULT_MODEL,),
+    options: FitOptions | None = None,
+    folder: Path | None = None,
     progress: Progress | None = None,
 ) -> FoldRun:
     """Fit each of ``models`` on a fold's training patients and predict its held-out ones.
 
+    folder : networks go on from their checkpoints there, and leave losses.csv; the run's own network, the first of
+        ``models``, explanations.json too
+
     Raises
     ------
-    InputError: a model that is not known, or one that is for survival asked of a label.
+    InputError, SettingsError: a model or option that is not known or not for this task.
     """
-    outcome = outcome_of(cohort, task)
+    options = options or FitOptions()
+    choose_models(models, task.kind, baselines=False)  # refuses unknown names
+    check_options(models, task.kind, options)
+    say = progress or (lambda _: None)
+    fold, held = _prepare(cohort, task, split, blocks, options)
+    found: dict[str, _Predicted] = {}
+    for name in models:
+        say(f"fold {split.fold}: {name} on {len(fold.lesson.outcome.patient_ids)} patients")
+        if name in NETWORKS:
+            place = None if folder is None else folder / folder_name(name)
+            told = _prefixed(say, f"fold {split.fold}: {name}: ")
+            model = fit_named(name, fold.lesson, options, folder=place, progress=told)
+            found[name] = _Predicted(score_table(model, task, fold.new), notes=model.notes)
+            if place is not None and options.explain and name == own_model(models):
+                told("explaining the held-out patients")
+                _write_explanations(model, fold, task, place, options.seed)
+        else:
+            found[name] = _plain(name, fold)
+    tables = [
+        p.table.assign(patient_id=np.resize(held, len(p.table)), fold=split.fold, model=name)
+        for name, p in found.items()
+    ]
+    default = found.get(DEFAULT_MODEL, _Predicted(pd.DataFrame()))
+    notes = tuple(f"{name}: {note}" for name, p in found.items() for note in p.notes)
+    return FoldRun(split.fold, pd.concat(tables, ignore_index=True), default.figures, default.weights, notes)
+
+
+def _prefixed(say: Progress, before: str) -> Progress:
+    return lambda text: say(before + text)
+
+
+def _prepare(
+    cohort: Cohort, task: Task, split: Split, blocks: Sequence[str] | None, options: FitOptions
+) -> tuple[_Fold, list[str]]:
+    outcome = weighted_outcome(cohort, task, options)
+    cohort = readable(cohort, options)
     fitted, held = parts_of(split, outcome)
     design = Design.fit(cohort, fitted, blocks)
-    train, new = design.values(cohort, fitted), design.values(cohort, held)
     place = {p: i for i, p in enumerate(outcome.patient_ids)}
-    a, b = (np.array([place[p] for p in ids]) for ids in (fitted, held))
-    known = {name: f for name, f in BASELINES.items() if task.is_survival}
-    tables, figures, weights = [], {}, {}
-    for name in models:
-        if progress is not None:
-            progress(f"fold {split.fold}: {name} on {len(fitted)} patients")
+    a, b = (outcome.take(np.array([place[p] for p in ids])) for ids in (fitted, held))
+    if options.align is not None and not set(options.align) <= set(design.blocks):
+        raise InputError(f"align names {', '.join(options.align)}; the blocks are {', '.join(design.blocks)}.")
+    genes = tuple(n for n in design.blocks if n in cohort.blocks and cohort.blocks[n].kind in GENE_KINDS)
+    lesson = Lesson(task, a, design.values(cohort, fitted), design.blocks)
+    return _Fold(lesson, design.values(cohort, held), b, genes), held
+
+
+def _plain(name: str, fold: _Fold) -> _Predicted:
+    """The default or a baseline."""
+    task, outcome, train = fold.lesson.task, fold.lesson.outcome, fold.lesson.blocks
+    unweighted = () if outcome.weight is None or name in LABEL_BASELINES else ("sample weights are not used",)
+    if task.kind is TaskKind.SURVIVAL:
         if name == DEFAULT_MODEL:
-            table, figures, weights = _default(task, outcome, (a, b), train, new)
-        elif name in known:
-            score = known[name](train, outcome.months[a], outcome.event[a], new)
-            table = pd.DataFrame({"score": score})
-        else:
-            raise InputError(f"no model {name!r} for this task; allowed: {', '.join((DEFAULT_MODEL, *known))}.")
-        tables.append(table.assign(patient_id=held, fold=split.fold, model=name))
-    return FoldRun(split.fold, pd.concat(tables, ignore_index=True), figures, weights)
+            return _default_survival(fold, unweighted)
+        score = BASELINES[name](train, outcome.months, outcome.event, fold.new)
+        return _Predicted(pd.DataFrame({"score": score}), notes=unweighted)
+    if task.kind is TaskKind.LABEL and name == DEFAULT_MODEL:
+        model = fit_label(train, outcome.event)
+        return _Predicted(pd.DataFrame({"score": model.score(fold.new)}), {}, model.weights, unweighted)
+    fit: BinaryFit = LABEL_BASELINES.get(name, _default_label)
+    if task.kind is TaskKind.LABEL:
+        score = fit(train, outcome.event, fold.new, outcome.weight)
+        return _Predicted(pd.DataFrame({"score": score}), notes=unweighted)
+    if isinstance(task, LabelsTask):
+        labels = {one.name: outcome.labels[:, i] for i, one in enumerate(task.labels)}
+        table = labels_table(labels_scores(fit, train, labels, fold.new, outcome.weight))
+        return _Predicted(table, notes=unweighted)
+    score, left_out = response_score(fit, train, outcome.grade, fold.new, outcome.weight)
+    notes = tuple(f"threshold {text} has too few training patients and is left out" for text in left_out)
+    return _Predicted(pd.DataFrame({"score": score}), notes=(*unweighted, *notes))
 
 
-def _default(
-    task: Task, outcome: Outcome, index: tuple[NDArray[np.intp], NDArray[np.intp]], train: Blocks, new: Blocks
-) -> tuple[pd.DataFrame, dict[str, float], Mapping[str, float]]:
-    a, b = index
-    if not task.is_survival:
-        model = fit_label(train, outcome.event[a])
-        return pd.DataFrame({"score": model.score(new)}), {}, model.weights
-    months, event = outcome.months, outcome.event
-    fit = fit_calibrated(train, months[a], event[a])
+def _default_label(
+    train: Blocks, label: NDArray[np.bool_], new: Blocks, _weight: NDArray[np.float64] | None
+) -> NDArray[np.float64]:
+    return fit_label(train, label).score(new)
+
+
+def _default_survival(fold: _Fold, notes: tuple[str, ...]) -> _Predicted:
+    a, b, new = fold.lesson.outcome, fold.held, fold.new
+    fit = fit_calibrated(fold.lesson.blocks, a.months, a.event)
     score = fit.risk_score(new)
     low, high = fit.interval(new)
-    times = metrics.brier_times(months[a], months[b])
+    times = metrics.brier_times(a.months, b.months)
     hazard = np.exp(score)
     curves = np.exp(-np.outer(hazard, np.interp(times, fit.months, fit.cumulative_hazard)))
-    last = np.exp(-hazard * np.interp(months[b], fit.months, fit.cumulative_hazard))
-    brier, flat = metrics.integrated_brier((months[a], event[a]), (months[b], event[b]), times, curves)
+    last = np.exp(-hazard * np.interp(b.months, fit.months, fit.cumulative_hazard))
+    brier, flat = metrics.integrated_brier((a.months, a.event), (b.months, b.event), times, curves)
     figures = {
         "integrated_brier": brier,
         "integrated_brier_kaplan_meier": flat,
@@ -218,4 +263,18 @@ def _default(
         "out_of_distribution_share": float((fit.out_of_distribution(new) > fit.ood_limit).mean()),
     }
     table = pd.DataFrame({"score": score, "lower": low, "upper": high, "survival_at_last_time": last})
-    return table, figures, fit.model.weights
+    return _Predicted(table, figures, fit.model.weights, notes)
+
+
+def _write_explanations(model: FittedNetwork, fold: _Fold, task: Task, folder: Path, seed: int) -> None:
+    """Explain the held-out patients; columns of gene blocks are deleted, of all blocks where there are none."""
+    names = [n for n in fold.gene_blocks if n in model.block_names] or list(model.block_names)
+    outputs = {one.name: i for i, one in enumerate(task.labels)} if isinstance(task, LabelsTask) else {task.name: None}
+    new, features = {n: fold.new[n] for n in model.block_names}, fold.lesson.features
+    rows = []
+    with one_thread():
+        for label, output in outputs.items():
+            for found in explain(model, new, features, output=output):
+                tested = found.test(model, new, names, output=output, seed=seed)
+                rows.append({"of": label, "patients": len(tested.before), **described(found, features, tested)})
+    write_atomically(folder / EXPLANATIONS_FILE, json.dumps(rows, indent=1) + "\n")

@@ -2,9 +2,11 @@
 
     OUT/config.json        cohort, task, blocks, models, seed: a run of another configuration is refused
     OUT/folds/FOLD.csv     predictions of one fold; FOLD.json its figures: a stopped run goes on where it was
+    OUT/checks/, OUT/explanations/   what fold_checks.py asks of each fold's model, where a report is wanted
     OUT/predictions.csv    every held-out prediction: patient_id, fold, model, score, lower, upper ...
     OUT/metrics.json       figures of every model, with intervals and paired differences
-    OUT/model/             weights and card of the model of all patients (survival)
+    OUT/model/             weights and card of the model of all patients (survival, one label, a network)
+    OUT/run.md, run.html   the same for people
 
 What this module does not know: formats of cohorts, how a figure is drawn.
 """
@@ -13,8 +15,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,31 +28,57 @@ from numpy.typing import NDArray
 from encoders.atomic_write import write_atomically
 from encoders.cohort_models import metrics
 from encoders.cohort_models.design import Design
-from encoders.cohort_models.saved_model import save_survival
+from encoders.cohort_models.label_model import fit_calibrated_label
+from encoders.cohort_models.saved_model import save_label, save_survival
 from encoders.cohort_models.survival_model import fit_calibrated
+from encoders.cohort_networks.networks import NETWORKS
+from encoders.cohort_runs.adapt_cohort import clinical_units
 from encoders.cohort_runs.cross_validation import (
     DEFAULT_MODEL,
+    EXPLANATIONS_FILE,
     FoldRun,
     Outcome,
     Progress,
     Task,
     folds_of,
     outcome_of,
+    readable,
     run_fold,
 )
+from encoders.cohort_runs.explained_folds import explanations_over_folds
+from encoders.cohort_runs.fold_checks import CheckedRun
+from encoders.cohort_runs.models import FitOptions, own_model
+from encoders.cohort_runs.network_fits import clear_checkpoints, folder_name
+from encoders.cohort_runs.run_page import write_run_page
+from encoders.cohort_runs.run_report import report_on
+from encoders.cohort_runs.saved_network import fit_to_all, write_network
+from encoders.cohort_runs.task_figures import summarise_task
+from encoders.cohort_runs.tasks import TaskKind
 from encoders.cohorts.cohort import Cohort
 from encoders.errors import SettingsError
 
 
 @dataclass(frozen=True)
 class RunSettings:
-    """What a run does. blocks : None = all; repeats : of self-made folds (given folds are run once)."""
+    """What a run does. blocks : None = all; repeats : of self-made folds (given folds are run once).
+
+    report : also check and explain the default model over the folds, and write run.md and run.html
+    subgroups : columns to group by in the report, beside those found by name
+    """
 
     task: Task
     models: tuple[str, ...] = (DEFAULT_MODEL,)
     blocks: tuple[str, ...] | None = None
     repeats: int = 1
     seed: int = 0
+    options: FitOptions = field(default_factory=FitOptions)
+    report: bool = field(default=False, repr=False)
+    subgroups: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def fit_options(self) -> FitOptions:
+        """Options of the networks, with the run's seed."""
+        return replace(self.options, seed=self.seed)
 
 
 def train_on_cohort(
@@ -65,18 +94,45 @@ def train_on_cohort(
     say = progress or (lambda _: None)
     config = _config(cohort, settings)
     _claim(out, config)
-    folds = [
-        _run_or_read(out, cohort, settings, split, say)
-        for split in folds_of(cohort, settings.task, repeats=settings.repeats, seed=settings.seed)
-    ]
+    splits = folds_of(cohort, settings.task, repeats=settings.repeats, seed=settings.seed)
+    folds = [_run_or_read(out, cohort, settings, split, say) for split in splits]
     table = pd.concat([fold.table for fold in folds], ignore_index=True)
-    write_atomically(out / "predictions.csv", table.to_csv(index=False))
     figures = summarise(outcome_of(cohort, settings.task), folds, settings.task, seed=settings.seed)
+    own = own_model(settings.models)
+    figures |= _told(out, folds, own)
+    if settings.report:
+        read, outcome = readable(cohort, settings.options), outcome_of(cohort, settings.task)
+        asked = CheckedRun(out, read, settings.task, outcome, settings.blocks, True, say)
+        table, said = report_on(asked, splits, folds, subgroups=settings.subgroups, seed=settings.seed)
+        figures |= said
+    write_atomically(out / "predictions.csv", table.to_csv(index=False))
     write_atomically(out / "metrics.json", json.dumps(figures, indent=1) + "\n")
-    if settings.task.is_survival:
+    if own in NETWORKS:
+        say(f"fitting {own} to all patients")
+        place = out / "folds" / "all"
+        model, design = fit_to_all(
+            own, cohort, settings.task,
+            blocks=settings.blocks, options=settings.fit_options, checkpoints=place / folder_name(own), progress=say,
+        )  # fmt: skip
+        card = _card(cohort, settings, config, figures)
+        ids = outcome_of(cohort, settings.task).patient_ids
+        card["training"] |= {"patient_ids": list(ids), "clinical_units": clinical_units(cohort)}
+        write_network(out / "model", own, model, design, card)
+        clear_checkpoints(place)
+    elif settings.task.is_survival or settings.task.positive:
         say("fitting the model of all patients")
-        _write_model(out / "model", cohort, settings, config, figures)
+        _write_model(out / "model", readable(cohort, settings.options), settings, config, figures)
+    if settings.report:
+        write_run_page(out)
     return figures
+
+
+def _told(out: Path, folds: Sequence[FoldRun], own: str) -> dict[str, Any]:
+    """Notes of the models with the number of folds each is of, and the explanations of the run's own network."""
+    notes = dict(Counter(note for fold in folds for note in fold.notes))
+    files = [out / "folds" / fold.fold / folder_name(own) / EXPLANATIONS_FILE for fold in folds]
+    explained = explanations_over_folds(files) if own in NETWORKS else []
+    return {name: value for name, value in (("notes", notes), ("network_explanations", explained)) if value}
 
 
 def _config(cohort: Cohort, settings: RunSettings) -> dict[str, Any]:
@@ -91,13 +147,15 @@ def _config(cohort: Cohort, settings: RunSettings) -> dict[str, Any]:
         "blocks": None if settings.blocks is None else list(settings.blocks),
         "repeats": settings.repeats,
         "seed": settings.seed,
+        **({} if len(settings.task.positive) or settings.task.is_survival else {"kind": settings.task.kind.value}),
+        **settings.options.changed(),
     }
 
 
 def _claim(out: Path, config: Mapping[str, Any]) -> None:
     path = out / "config.json"
     if path.is_file() and (before := json.loads(path.read_text(encoding="utf-8"))) != config:
-        changed = sorted(k for k in config if before.get(k) != config[k])
+        changed = sorted(k for k in {*config, *before} if before.get(k) != config.get(k))
         raise SettingsError(
             f"{out} holds a run with another {', '.join(changed)}; give another --out, or remove that folder."
         )
@@ -112,10 +170,16 @@ def _run_or_read(out: Path, cohort: Cohort, settings: RunSettings, split: Any, s
         say(f"fold {split.fold}: read from {out.name}")
         said = json.loads(figures.read_text(encoding="utf-8"))
         read = pd.read_csv(table, dtype={"patient_id": str, "fold": str})
-        return FoldRun(split.fold, read, said["figures"], said["weights"])
-    run = run_fold(cohort, settings.task, split, blocks=settings.blocks, models=settings.models, progress=say)
+        return FoldRun(split.fold, read, said["figures"], said["weights"], tuple(said.get("notes", ())))
+    place = out / "folds" / split.fold
+    run = run_fold(
+        cohort, settings.task, split,
+        blocks=settings.blocks, models=settings.models, options=settings.fit_options, folder=place, progress=say,
+    )  # fmt: skip
     write_atomically(table, run.table.to_csv(index=False))
-    write_atomically(figures, json.dumps({"figures": run.figures, "weights": run.weights}, indent=1) + "\n")
+    said = {"figures": run.figures, "weights": run.weights, "notes": run.notes}
+    write_atomically(figures, json.dumps(said, indent=1) + "\n")
+    clear_checkpoints(place)
     return run
 
 
@@ -127,6 +191,8 @@ def summarise(outcome: Outcome, folds: Sequence[FoldRun], task: Task, *, seed: i
     beside Kaplan-Meier's and the coverage of its 90 % intervals of the event time.
     """
     table = pd.concat([fold.table for fold in folds], ignore_index=True)
+    if task.kind in (TaskKind.LABELS, TaskKind.RESPONSE):
+        return summarise_task(outcome, table, task, seed=seed)
     place = {p: i for i, p in enumerate(outcome.patient_ids)}
     wide = table.pivot(index=["fold", "patient_id"], columns="model", values="score").reset_index()
     row = wide["patient_id"].map(place).to_numpy()
@@ -168,14 +234,26 @@ def _write_model(
 ) -> None:
     outcome = outcome_of(cohort, settings.task)
     design = Design.fit(cohort, outcome.patient_ids, settings.blocks)
-    model = fit_calibrated(
-        design.values(cohort, outcome.patient_ids), outcome.months, outcome.event, seed=settings.seed
-    )
-    card = {
+    values = design.values(cohort, outcome.patient_ids)
+    card = _card(cohort, settings, config, figures)
+    card["training"] |= {"patient_ids": list(outcome.patient_ids), "clinical_units": clinical_units(cohort)}
+    if settings.task.is_survival:
+        survival = fit_calibrated(values, outcome.months, outcome.event)
+        card["effects"] = dict(survival.model.weights)
+        save_survival(folder, survival, design, (outcome.months, outcome.event), card)
+    else:
+        label = fit_calibrated_label(values, outcome.event, seed=settings.seed)
+        card["effects"] = dict(label.model.weights)
+        save_label(folder, label, design, card)
+
+
+def _card(
+    cohort: Cohort, settings: RunSettings, config: Mapping[str, Any], figures: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What every model's card says."""
+    return {
         "id": f"radomica-cohort-{cohort.name}-{settings.task.name}",
         "training": {**config, "source": cohort.source, "licence": cohort.licence, "citation": cohort.citation},
-        "effects": dict(model.model.weights),
         "metrics": figures,
         "limits": "Research use only. Figures are cross-validated on this cohort alone.",
     }
-    save_survival(folder, model, design, (outcome.months, outcome.event), card)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from encoders.cohort_models.metrics import (
     area_under_curve,
@@ -23,6 +24,19 @@ def test_concordance_of_three_patients_by_hand():
 def test_one_class_has_no_area():
     assert np.isnan(area_under_curve(np.ones(3, bool), np.arange(3.0)))
     assert area_under_curve(np.array([False, True, True]), np.array([0.0, 1.0, 0.5])) == 1
+
+
+def test_area_under_curve_is_scikit_learns_with_ties_too():
+    rng = np.random.default_rng(0)
+    for levels in (3, 1000):
+        label, score = rng.random(80) < 0.3, rng.integers(0, levels, 80).astype(float)
+        assert area_under_curve(label, score) == pytest.approx(roc_auc_score(label, score), abs=1e-12)
+
+
+def test_draws_without_a_figure_are_left_out_of_the_interval():
+    label = np.array([True, False])  # half of the draws have one class alone
+    mean, (low, high) = mean_over_folds([np.arange(2)], lambda i: area_under_curve(label[i], np.array([1.0, 0.0])[i]))
+    assert (mean, low, high) == (1.0, 1.0, 1.0)
 
 
 def test_followup_cut_off_at_one_time_gives_a_brier_score():

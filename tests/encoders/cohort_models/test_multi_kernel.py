@@ -16,6 +16,7 @@ from encoders.cohort_models.likelihoods import BernoulliLikelihood, CoxLikelihoo
 from encoders.cohort_models.metrics import area_under_curve, concordance, interval_coverage
 from encoders.cohort_models.multi_kernel import fit_label, fit_survival
 from encoders.cohort_models.saved_model import load_survival, save_survival
+from encoders.cohort_models.stacking import left_out_scores, shares
 from encoders.cohort_models.survival_model import fit_calibrated
 from encoders.errors import ContractError, InputError
 
@@ -40,7 +41,8 @@ def test_the_block_that_tells_the_risk_gets_the_weight_and_orders_new_patients(f
     assert concordance(months, event, fitted.score(blocks)) > 0.75
     weight = fitted.weights
     assert weight["told, linear"] > 0.2
-    assert weight["noise, linear"] + weight["noise, gaussian"] < 0.05 * weight["told, linear"]
+    assert weight["told, share"] > 0.5
+    assert weight["noise, share"] < 0.05
 
 
 def test_a_block_that_says_nothing_hardly_costs():
@@ -120,15 +122,56 @@ def test_the_slope_of_the_evidence_agrees_with_finite_differences(ties):
             assert slope[m] == pytest.approx((up - down) / (2 * step), abs=2e-4)
 
 
-def test_the_score_is_the_average_of_the_joint_fit_and_the_sum_of_own_fits(fitted):
+def test_the_score_is_the_sum_of_own_fits_times_their_shares(fitted):
     blocks, months, event, _ = made(160)
     new, *_ = made(12, seed=11)
-    own = sum(fit_survival({name: blocks[name]}, months, event).score({name: new[name]}) for name in blocks)
-    alone = replace(fitted.fitted, alone={})
-    joint = sum(
-        k.across(fitted.standardised(new)[k.block]) @ alone.coefficients(i) for i, k in enumerate(fitted.kernels)
-    )
-    np.testing.assert_allclose(fitted.score(new), (joint + own) / 2, rtol=1e-6)
+    share = {name: fitted.weights[f"{name}, share"] for name in blocks}
+    own = {name: fit_survival({name: blocks[name]}, months, event).score({name: new[name]}) for name in blocks}
+    np.testing.assert_allclose(fitted.score(new), sum(share[n] * own[n] for n in blocks), rtol=1e-6, atol=1e-9)
+    assert share["told"] > 0.5
+    assert share["noise"] == 0
+
+
+def test_shares_are_those_of_the_highest_penalised_likelihood_and_noise_gets_none():
+    rng = np.random.default_rng(3)
+    risk = rng.normal(size=(120, 2))
+    months = rng.exponential(10, 120) * np.exp(-risk.sum(axis=1))
+    likelihood = CoxLikelihood(months, np.ones(120, bool))
+    scores = {"one": risk[:, 0], "two": risk[:, 1], "noise": rng.normal(size=120)}
+    found = shares(scores, likelihood)
+    assert found["one"] > 0.6 and found["two"] > 0.6 and found["noise"] < 0.1
+
+    def height(share):
+        total = sum(share[name] * scores[name] for name in scores)
+        return likelihood.value(total) - 3 * sum(share[name] * scores[name].std() for name in scores)
+
+    for name in scores:
+        for step in (0.97, 1.03):
+            assert height({**found, name: found[name] * step}) <= height(found) + 1e-6
+
+
+def test_left_out_scores_come_from_fits_without_the_patient():
+    blocks, months, event, _ = made(60)
+    model = fit_survival({"told": blocks["told"]}, months, event)
+    fit, likelihood = model.fitted.alone["told"], model.likelihood
+    found = left_out_scores(fit, likelihood)
+    rank = np.argsort(np.lexsort((months, event)))
+    by_hand = np.zeros(60)
+    for fold in (rank % 5, (rank + rank // 5) % 5, (rank + 2 * (rank // 5)) % 5):
+        for k in range(5):
+            rows = np.flatnonzero(fold != k)
+            mode = find_mode(fit.kernel[np.ix_(rows, rows)], CoxLikelihood(months[rows], event[rows]))
+            by_hand[fold == k] += fit.kernel[np.ix_(fold == k, rows)] @ mode.alpha
+    np.testing.assert_allclose(found, by_hand / 3, atol=1e-10)
+    assert concordance(months, event, model.score({"told": blocks["told"]})) > concordance(months, event, found) > 0.7
+
+
+def test_two_events_cannot_weigh_two_blocks():
+    rng = np.random.default_rng(0)
+    event = np.zeros(30, bool)
+    event[:2] = True
+    with pytest.raises(InputError, match="leaving patients out needs 3"):
+        fit_survival({"a": rng.normal(size=(30, 2)), "b": rng.normal(size=(30, 2))}, np.arange(30.0), event)
 
 
 def test_a_block_that_was_constant_may_be_given_and_says_nothing():
@@ -146,7 +189,7 @@ def test_weights_of_other_effects_are_refused(fitted):
     again = multi_kernel.assemble(fitted.scalers, rows, fitted.likelihood, fitted.weights)
     new, *_ = made(5, seed=13)
     np.testing.assert_allclose(again.score(new), fitted.score(new), atol=1e-6)
-    with pytest.raises(ContractError, match="these blocks have told, linear"):
+    with pytest.raises(ContractError, match="these blocks have noise, gaussian"):
         multi_kernel.assemble(fitted.scalers, rows, fitted.likelihood, {"told, linear": 1.0})
 
 

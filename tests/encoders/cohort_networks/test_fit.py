@@ -154,14 +154,14 @@ def test_a_run_cut_off_and_resumed_ends_with_the_same_weights_bit_for_bit(made, 
         pass
 
     def cut(line: str) -> None:
-        if line.startswith("epoch 6 "):  # between two checkpoints
+        if line.startswith("network 1 of 1, epoch 6 "):  # between two checkpoints
             raise CutOffError
 
     with pytest.raises(CutOffError):
         fit_network(made.blocks, survival(made), whole, folder=tmp_path, progress=cut)
     lines: list[str] = []
     resumed = fit_network(made.blocks, survival(made), whole, folder=tmp_path, progress=lines.append)
-    assert lines[0].startswith("epoch 5 of 9: task ")
+    assert lines[0].startswith("network 1 of 1, epoch 5 of 9: task ")
     first, second = straight.state()[0], resumed.state()[0]
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)

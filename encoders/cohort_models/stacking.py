@@ -1,0 +1,194 @@
+"""Late fusion of kernels by stacking: every block is fitted for itself, and its score gets a share in the sum.
+
+Shares are fitted to scores of patients by fits that left them out, so that a block counts by what it tells of others,
+not by how well it can be bent to its own patients. None is negative and each costs ``PENALTY``, so a block that says
+nothing gets 0. The sum is one of effects of the same kernels: it stays as easy to attribute as a single fit.
+
+Inside the training patients of one fold of eight PORPOISE cancers this came before a joint fit of all kernels (mean
+C-index .685 against .678) and before a plain sum of the blocks' scores (.677).
+
+What this module does not know: what a kernel was made of, outcomes.
+
+References
+----------
+Wolpert, Neural Networks 1992, 10.1016/S0893-6080(05)80023-1; Breiman, Machine Learning 1996, 10.1007/BF00117832 (shares
+that are not negative). Deviation: kernel weights are kept when a patient is left out, not searched for again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from encoders.cohort_models.landmarks import LandmarkFit, fit_landmarks_at, fit_weights_by_landmarks
+from encoders.cohort_models.laplace import DenseFit, fit_at, fit_weights
+from encoders.cohort_models.likelihoods import Array, Likelihood
+from encoders.errors import InputError
+
+Fit = DenseFit | LandmarkFit
+FOLDS, LEAST_FOLDS = 5, 3
+REPEATS = 3
+"""Times every patient is left out, with other patients each time; the mean score is used."""
+PENALTY = 3.0
+"""Log likelihood that a share must earn per standard deviation of its block's part of the sum. Of 1 to 4, all as good
+inside training patients, a high one: it keeps blocks of noise out."""
+
+
+@dataclass(frozen=True)
+class KernelMatrices:
+    """The kernels of a fit. owners (M,): each one's block; across: M of (N, N), or (N, L) from patients to landmarks;
+    among: M of (L, L) between the landmarks, None = all pairs of patients."""
+
+    owners: tuple[str, ...]
+    across: tuple[Array, ...]
+    among: tuple[Array, ...] | None
+
+    def fit(self, likelihood: Likelihood, weights: Array | None = None) -> Fit:
+        """All kernels together, at the weights given (a saved model's), else at the most probable ones."""
+        if self.among is None:
+            return fit_weights(self.across, likelihood) if weights is None else fit_at(weights, self.across, likelihood)
+        if weights is None:
+            return fit_weights_by_landmarks(self.across, self.among, likelihood)
+        return fit_landmarks_at(weights, self.across, self.among, likelihood)
+
+    def of(self, block: str) -> KernelMatrices:
+        """The kernels of one block."""
+        keep = [i for i, owner in enumerate(self.owners) if owner == block]
+        among = None if self.among is None else tuple(self.among[i] for i in keep)
+        return KernelMatrices((block,) * len(keep), tuple(self.across[i] for i in keep), among)
+
+
+@dataclass(frozen=True)
+class StackedFit:
+    """owners (M,): each kernel's block; alone: block -> fit of its own kernels; share: block -> factor, 0 or more."""
+
+    owners: tuple[str, ...]
+    alone: Mapping[str, Fit]
+    share: Mapping[str, float]
+    likelihood: Likelihood
+    _left_out: dict[str, Array] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def weights(self) -> Array:
+        """(M,) variance of each kernel's effect on the sum."""
+        at = [index - self.owners.index(owner) for index, owner in enumerate(self.owners)]
+        pairs = zip(self.owners, at, strict=True)
+        return np.array([self.share[owner] ** 2 * self.alone[owner].weights[i] for owner, i in pairs])
+
+    def coefficients(self, index: int) -> Array:
+        """With which kernel ``index`` from new patients to the fitted ones (or landmarks) gives its effect."""
+        owner = self.owners[index]
+        return self.share[owner] * self.alone[owner].coefficients(index - self.owners.index(owner))
+
+    def variance(self, across: Sequence[Array], prior: Sequence[Array]) -> Array:
+        """Posterior variance (K,) of new patients' scores: an upper bound, as if all blocks erred together."""
+        spread = np.zeros(len(across[0]))
+        for block, fit in self.alone.items():
+            own = [i for i, owner in enumerate(self.owners) if owner == block]
+            spread += self.share[block] * np.sqrt(fit.variance([across[i] for i in own], [prior[i] for i in own]))
+        return spread**2
+
+    def left_out_scores(self, block: str) -> Array:
+        """(N,) scores of the fitted patients by the block's own fit without them, kernel weights kept."""
+        if block not in self._left_out:
+            self._left_out[block] = left_out_scores(self.alone[block], self.likelihood)
+        return self._left_out[block]
+
+    def out_of_fold(self) -> Array:
+        """(N,) scores of the fitted patients by models that did not see them: the shares left out, too."""
+        scores = {block: self.left_out_scores(block) for block in self.alone}
+        if len(scores) == 1:
+            return next(iter(scores.values()))
+        out, fold = np.zeros(len(self.likelihood.outcome_order())), folds(self.likelihood)
+        for k in range(int(fold.max()) + 1):
+            rest, held = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
+            share = shares({name: score[rest] for name, score in scores.items()}, self.likelihood.subset(rest))
+            out[held] = np.sum([share[name] * scores[name][held] for name in scores], axis=0)
+        return out
+
+    def restricted(self, names: frozenset[str]) -> StackedFit:
+        """The blocks ``names`` alone: their own fits stay, the shares are fitted anew."""
+        alone = {name: fit for name, fit in self.alone.items() if name in names}
+        owners = tuple(owner for owner in self.owners if owner in names)
+        part = StackedFit(owners, alone, dict.fromkeys(alone, 1.0), self.likelihood, self._left_out)
+        return _with_shares(part)
+
+
+def fit_stack(
+    kernels: KernelMatrices,
+    likelihood: Likelihood,
+    *,
+    weights: Mapping[str, Array] | None = None,
+    share: Mapping[str, float] | None = None,
+) -> StackedFit:
+    """Each block at its most probable kernel weights and the shares fitted, or at those given (a saved model's).
+
+    Raises
+    ------
+    InputError: several blocks and fewer than ``LEAST_FOLDS`` events (or patients of the rarer class).
+    """
+    blocks = tuple(dict.fromkeys(kernels.owners))
+    alone = {b: kernels.of(b).fit(likelihood, None if weights is None else weights[b]) for b in blocks}
+    fitted = StackedFit(kernels.owners, alone, dict.fromkeys(blocks, 1.0) if share is None else share, likelihood)
+    return fitted if share is not None else _with_shares(fitted)
+
+
+def _with_shares(fitted: StackedFit) -> StackedFit:
+    if len(fitted.alone) == 1:
+        return fitted
+    scores = {block: fitted.left_out_scores(block) for block in fitted.alone}
+    share = shares(scores, fitted.likelihood)
+    return StackedFit(fitted.owners, fitted.alone, share, fitted.likelihood, fitted._left_out)
+
+
+def folds(likelihood: Likelihood, repeat: int = 0) -> NDArray[np.intp]:
+    """(N,) fold of each patient, drawn along the order of the outcome: each fold holds early and late events alike.
+
+    The order of the patients does not matter where no two outcomes are equal; another ``repeat``, other folds.
+
+    Raises
+    ------
+    InputError: fewer than ``LEAST_FOLDS`` events (or patients of the rarer class).
+    """
+    count = min(FOLDS, likelihood.fewest)
+    if count < LEAST_FOLDS:
+        raise InputError(
+            f"{likelihood.fewest} events (or patients of the rarer class); leaving patients out needs {LEAST_FOLDS}. "
+            "Give more patients, or one block alone."
+        )
+    order = likelihood.outcome_order()
+    rank = np.empty(len(order), np.intp)
+    rank[order] = np.arange(len(order))
+    return (rank + repeat * (rank // count)) % count
+
+
+def left_out_scores(fit: Fit, likelihood: Likelihood) -> Array:
+    """(N,) score of each patient by fits without the patient's fold, mean of ``REPEATS`` divisions into ``folds``."""
+    total = 0.0
+    for repeat in range(REPEATS):
+        fold = folds(likelihood, repeat)
+        score = np.zeros(len(fold))
+        for k in range(int(fold.max()) + 1):
+            held = np.flatnonzero(fold == k)
+            score[held] = fit.held_out_scores(likelihood, np.flatnonzero(fold != k), held)
+        total = total + score / REPEATS
+    return np.asarray(total)
+
+
+def shares(scores: Mapping[str, NDArray[np.float64]], likelihood: Likelihood) -> dict[str, float]:
+    """Block -> its share, 0 or more, of the highest penalised likelihood. scores : block -> (N,), left out."""
+    table = np.stack(list(scores.values()), axis=1)
+    cost = PENALTY * table.std(axis=0)
+
+    def negative(share: Array) -> tuple[float, Array]:
+        total = table @ share
+        gradient, _ = likelihood.information(total, table)
+        return cost @ share - likelihood.value(total), cost - table.T @ gradient
+
+    start = np.full(len(scores), 0.5)
+    found = minimize(negative, start, jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * len(scores))
+    return dict(zip(scores, map(float, found.x), strict=True))
