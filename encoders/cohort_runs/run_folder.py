@@ -136,11 +136,10 @@ def _told(out: Path, folds: Sequence[FoldRun], own: str) -> dict[str, Any]:
 
 
 def _config(cohort: Cohort, settings: RunSettings) -> dict[str, Any]:
-    ids = "\n".join(cohort.patient_ids).encode()
     return {
         "cohort": cohort.name,
         "patients": len(cohort.patient_ids),
-        "patient_ids_sha256": hashlib.sha256(ids).hexdigest(),
+        "cohort_sha256": content_hash(cohort),
         "task": settings.task.name,
         "positive": list(settings.task.positive),
         "models": list(settings.models),
@@ -150,6 +149,20 @@ def _config(cohort: Cohort, settings: RunSettings) -> dict[str, Any]:
         **({} if len(settings.task.positive) or settings.task.is_survival else {"kind": settings.task.kind.value}),
         **settings.options.changed(),
     }
+
+
+def content_hash(cohort: Cohort) -> str:
+    """SHA-256 of all that training reads: ids, blocks with their units, clinical columns, endpoints, labels, batches."""
+    found = hashlib.sha256("\n".join(cohort.patient_ids).encode())
+    for name, block in cohort.blocks.items():
+        said = (name, block.kind.value, block.unit, block.features, block.patient_ids, cohort.batch_columns.get(name))
+        found.update(repr(said).encode())
+        found.update(np.ascontiguousarray(block.values).tobytes())
+    for name, end in cohort.endpoints.items():
+        found.update(repr((name, end.patient_ids)).encode() + end.followup_months.tobytes() + end.event.tobytes())
+    for table in (cohort.clinical, cohort.labels):
+        found.update(table.to_csv().encode())
+    return found.hexdigest()
 
 
 def _claim(out: Path, config: Mapping[str, Any]) -> None:

@@ -158,3 +158,12 @@ def test_the_command_trains_on_an_imported_cohort(cohort, tmp_path, capsys):
     assert "no endpoint 'DSS'" in capsys.readouterr().err
     assert run_command(["train", "cohort", str(tmp_path / "cohort")]) == 2
     assert "say where with --out DIR" in capsys.readouterr().err
+
+
+def test_another_import_of_the_same_patients_is_another_run(cohort, tmp_path):
+    train_on_cohort(cohort, RunSettings(Task("OS")), tmp_path / "run")
+    block = cohort.blocks["expression"]
+    for changed in (replace(block, values=block.values + np.float32(1e-3)), replace(block, unit="log2(TPM + 1)")):
+        other = replace(cohort, blocks={"expression": changed})
+        with pytest.raises(SettingsError, match="another cohort_sha256"):
+            train_on_cohort(other, RunSettings(Task("OS")), tmp_path / "run")
