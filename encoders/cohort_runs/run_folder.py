@@ -152,7 +152,7 @@ def _config(cohort: Cohort, settings: RunSettings) -> dict[str, Any]:
 
 
 def content_hash(cohort: Cohort) -> str:
-    """SHA-256 of all that training reads: ids, blocks with their units, clinical columns, endpoints, labels, batches."""
+    """SHA-256 of all that training reads: ids, blocks, units, clinical columns, endpoints, labels, batches."""
     found = hashlib.sha256("\n".join(cohort.patient_ids).encode())
     for name, block in cohort.blocks.items():
         said = (name, block.kind.value, block.unit, block.features, block.patient_ids, cohort.batch_columns.get(name))
