@@ -29,7 +29,7 @@ from sklearn.model_selection import StratifiedKFold
 from encoders.calibration import fit_platt
 from encoders.cohort_models.kernels import Array
 from encoders.cohort_models.likelihoods import BernoulliLikelihood
-from encoders.cohort_models.multi_kernel import Blocks, MultiKernelModel, assemble, fit_label
+from encoders.cohort_models.multi_kernel import Blocks, MultiKernelModel, assemble, fit_label, largest_mean_square
 from encoders.errors import InputError
 
 FOLDS = 5
@@ -82,8 +82,8 @@ class CalibratedLabel:
         return cross_conformal_p_values(self.out_of_fold, self.label, self.fold_of, new)
 
     def out_of_distribution(self, blocks: Blocks) -> Array:
-        """(M,) mean squared standardised value of a block, the largest over blocks; above ``ood_limit`` = flagged."""
-        return _novelty(self.model, blocks)
+        """(M,) ``MultiKernelModel.novelty``; above ``ood_limit`` = flagged."""
+        return self.model.novelty(blocks)
 
 
 def cross_conformal_p_values(
@@ -145,7 +145,16 @@ def calibrate_label(model: MultiKernelModel, label: NDArray[np.bool_], *, seed: 
     odds = scores + BernoulliLikelihood(label).offset
     platt = fit_platt(torch.tensor(odds[:, None]).float(), torch.tensor(label[:, None]).float())[0].double().numpy()
     slope, intercept = float(platt[0]), float(platt[0] * (odds - scores)[0] + platt[1])
-    return CalibratedLabel(model, slope, intercept, scores, fold_of, label, inner, _limit(model))
+    return CalibratedLabel(
+        model,
+        slope,
+        intercept,
+        scores,
+        fold_of,
+        label,
+        inner,
+        float(np.quantile(largest_mean_square(model.training), 1 - OOD_SHARE)),
+    )
 
 
 def models_without_folds(model: MultiKernelModel, fold_of: NDArray[np.int64]) -> tuple[MultiKernelModel, ...]:
@@ -160,16 +169,3 @@ def models_without_folds(model: MultiKernelModel, fold_of: NDArray[np.int64]) ->
         )
         for k in range(int(fold_of.max()) + 1)
     )
-
-
-def _limit(model: MultiKernelModel) -> float:
-    return float(np.quantile(_largest_over_blocks(model.training), 1 - OOD_SHARE))
-
-
-def _novelty(model: MultiKernelModel, blocks: Blocks) -> Array:
-    return _largest_over_blocks(model.standardised(blocks))
-
-
-def _largest_over_blocks(rows: Blocks) -> Array:
-    parts = [np.mean(np.asarray(row) ** 2, axis=1) for row in rows.values()]
-    return np.max(np.stack([np.where(np.isfinite(part), part, -np.inf) for part in parts]), axis=0)

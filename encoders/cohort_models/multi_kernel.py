@@ -85,6 +85,11 @@ class MultiKernelModel:
 
         return {name: self._by_pattern(blocks, partial(part, name=name)) for name in self.scalers}
 
+    def novelty(self, blocks: Blocks) -> Array:
+        """(M,) how far a patient lies from the fitted ones: mean squared standardised value of a block's columns, the
+        largest over blocks; 1 = a typical patient."""
+        return largest_mean_square(self.standardised(blocks))
+
     def restricted(self, names: frozenset[str]) -> MultiKernelModel:
         """The model of the same fitted patients with the blocks ``names`` alone, made when first asked for.
 
@@ -233,6 +238,12 @@ def _matrices(kernels: tuple[Kernel, ...], training: Mapping[str, Array]) -> Ker
     dense = across[0].shape[0] == across[0].shape[1]
     among = None if dense else tuple(k.across(k.rows) for k in kernels)
     return KernelMatrices(tuple(k.block for k in kernels), across, among)
+
+
+def largest_mean_square(rows: Mapping[str, Array]) -> Array:
+    """(M,) mean square of a block's standardised values (M, P), the largest over the blocks a patient has."""
+    parts = [np.mean(row**2, axis=1) for row in rows.values()]
+    return np.max(np.stack([np.where(np.isfinite(part), part, -np.inf) for part in parts]), axis=0)
 
 
 def _patterns(rows: Mapping[str, Array]) -> dict[frozenset[str], NDArray[np.intp]]:

@@ -16,7 +16,7 @@ from scipy.stats import norm
 
 from encoders.cohort_models.kernels import Array
 from encoders.cohort_models.likelihoods import CoxLikelihood
-from encoders.cohort_models.multi_kernel import Blocks, MultiKernelModel, fit_survival
+from encoders.cohort_models.multi_kernel import Blocks, MultiKernelModel, fit_survival, largest_mean_square
 from encoders.errors import InputError
 
 LEAST_EVENTS = 10
@@ -55,8 +55,15 @@ class CalibratedSurvival:
 
     def survival_probability(self, blocks: Blocks, months: NDArray[np.floating]) -> Array:
         """(M, T) probability of no event by each of ``months`` (T,): exp(-H0(t) exp(risk score))."""
-        hazard = np.interp(np.asarray(months, np.float64), self.months, self.cumulative_hazard)
-        return np.exp(-np.outer(np.exp(self.risk_score(blocks)), hazard))
+        return self.curves(self.risk_score(blocks), months)
+
+    def hazard_at(self, months: NDArray[np.floating]) -> Array:
+        """(T,) cumulative hazard of a patient of score 0 at ``months`` (T,)."""
+        return np.interp(np.asarray(months, np.float64), self.months, self.cumulative_hazard)
+
+    def curves(self, risk_score: Array, months: NDArray[np.floating]) -> Array:
+        """(M, T) survival probability at ``months`` (T,) of patients of calibrated ``risk_score`` (M,)."""
+        return np.exp(-np.outer(np.exp(risk_score), self.hazard_at(months)))
 
     def event_time_interval(self, blocks: Blocks, coverage: float = 0.9) -> tuple[Array, Array]:
         """Lower and upper (M,) months between which the event falls with probability ``coverage``.
@@ -68,20 +75,14 @@ class CalibratedSurvival:
         return _crossing(curves, self.months, 1 - tail), _crossing(curves, self.months, tail)
 
     def out_of_distribution(self, blocks: Blocks) -> Array:
-        """(M,) unexplained share of a patient's prior variance in feature space; above ``ood_limit`` = flagged."""
-        return _novelty(self.model, blocks)
+        """(M,) ``MultiKernelModel.novelty``; above ``ood_limit`` = flagged."""
+        return self.model.novelty(blocks)
 
 
 def _crossing(curves: Array, months: Array, level: float) -> Array:
     below = curves <= level
     found = months[np.argmax(below, axis=1)]
     return np.where(below.any(axis=1), found, np.inf)
-
-
-def _novelty(model: MultiKernelModel, blocks: Blocks) -> Array:
-    """Mean squared standardised value of the columns of each block, the largest over blocks (1 = a typical patient)."""
-    parts = [np.mean(rows**2, axis=1) for rows in model.standardised(blocks).values()]
-    return np.nanmax(np.stack([np.where(np.isfinite(p), p, -np.inf) for p in parts]), axis=0)
 
 
 def fit_calibrated(blocks: Blocks, months: NDArray[np.floating], event: NDArray[np.bool_]) -> CalibratedSurvival:
@@ -100,7 +101,7 @@ def fit_calibrated(blocks: Blocks, months: NDArray[np.floating], event: NDArray[
     slope = _best_slope(likelihood, scores)
     grid = np.linspace(0.0, float(months.max()), GRID_POINTS)
     hazard = likelihood.baseline(slope * scores, grid)
-    limit = float(np.quantile(_novelty(model, blocks), 1 - OOD_SHARE))
+    limit = float(np.quantile(largest_mean_square(model.training), 1 - OOD_SHARE))
     return CalibratedSurvival(model, slope, grid, hazard, scores, limit)
 
 

@@ -252,10 +252,8 @@ def _default_survival(fold: _Fold, notes: tuple[str, ...]) -> _Predicted:
     score = fit.risk_score(new)
     low, high = fit.interval(new)
     times = metrics.brier_times(a.months, b.months)
-    hazard = np.exp(score)
-    curves = np.exp(-np.outer(hazard, np.interp(times, fit.months, fit.cumulative_hazard)))
-    last = np.exp(-hazard * np.interp(b.months, fit.months, fit.cumulative_hazard))
-    brier, flat = metrics.integrated_brier((a.months, a.event), (b.months, b.event), times, curves)
+    last = np.exp(-np.exp(score) * fit.hazard_at(b.months))
+    brier, flat = metrics.integrated_brier((a.months, a.event), (b.months, b.event), times, fit.curves(score, times))
     figures = {
         "integrated_brier": brier,
         "integrated_brier_kaplan_meier": flat,
