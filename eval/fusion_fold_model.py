@@ -1,6 +1,6 @@
-"""The default model of one fold of a finished run, made again from its kernel weights, with that fold's patients.
+"""The default model of one fold of a finished run, made again from its kernel weights, with that fold's outcomes.
 
-Making it again skips the search for the weights, which is nearly all of the time. Not known here: what is asked of it.
+Not known here: how it is made (encoders/cohort_runs/fold_model.py), what is asked of it.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from encoders.cohort_models.design import Design
-from encoders.cohort_models.likelihoods import CoxLikelihood
-from encoders.cohort_models.multi_kernel import Blocks, MultiKernelModel, assemble, standardise
-from encoders.cohort_runs.cross_validation import parts_of
+from encoders.cohort_models.multi_kernel import Blocks, MultiKernelModel
+from encoders.cohort_runs import fold_model as runs
+from encoders.cohort_runs.cross_validation import FoldRun
 from encoders.cohorts.cohort import Cohort, Split
 from eval.fusion_runs import FinishedRun
 
@@ -23,7 +22,6 @@ class FoldModel:
     """train, held : block -> values; months, event : (of the fitted, of the held-out patients)."""
 
     model: MultiKernelModel
-    design: Design
     train: Blocks
     held: Blocks
     months: tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -35,18 +33,18 @@ def fold_model(cohort: Cohort, run: FinishedRun, split: Split) -> FoldModel:
 
     Raises
     ------
-    ContractError: the run has no weights of that fold, or of other effects than the cohort's blocks give; remove its
-        folder and run it again.
+    ContractError: the run has no weights of that fold, or other effects or scores than the cohort gives now; remove
+        its folder and run it again.
     """
-    fitted, held = parts_of(split, run.outcome)
-    place = {p: i for i, p in enumerate(run.outcome.patient_ids)}
-    a, b = (np.array([place[p] for p in ids]) for ids in (fitted, held))
+    table = run.predictions[run.predictions["fold"] == split.fold]
+    kept = FoldRun(split.fold, table, run.by_fold.get(split.fold, {}), run.weights.get(split.fold, {}))
+    found = runs.fold_model(cohort, run.task, run.outcome, split, kept)
     months, event = run.outcome.months, run.outcome.event
-    design = Design.fit(cohort, fitted)
-    train, new = design.values(cohort, fitted), design.values(cohort, held)
-    scalers, rows = standardise(train)
-    ignored = frozenset(train) - frozenset(scalers)
-    model = assemble(
-        scalers, rows, CoxLikelihood(months[a], event[a]), run.weights.get(split.fold, {}), ignored=ignored
+    sides = found.fitted, found.held_rows
+    return FoldModel(
+        found.model,
+        found.train,
+        found.held,
+        tuple(months[rows] for rows in sides),
+        tuple(event[rows] for rows in sides),
     )
-    return FoldModel(model, design, train, new, (months[a], months[b]), (event[a], event[b]))

@@ -28,12 +28,14 @@ Array = np.ndarray
 class FoldModel:
     """held : block -> values of the held-out patients ``held_ids``, of the blocks that were fitted.
 
+    train : block -> values of the fitted patients, of every block read
     fitted, held_rows : rows into the outcome; label : calibration of a label model, None for survival
     """
 
     fold: str
     model: MultiKernelModel
     design: Design
+    train: Blocks
     held: Blocks
     held_ids: tuple[str, ...]
     fitted: Array
@@ -62,7 +64,7 @@ def fold_model(
     known = {name: values for name, values in new.items() if name in scalers}
     _check_scores(run, held, model.score(known) * run.figures.get("slope", 1.0))
     label = None if task.is_survival else calibrate_label(model, event)
-    return FoldModel(split.fold, model, design, known, tuple(held), a, b, label)
+    return FoldModel(split.fold, model, design, train, known, tuple(held), a, b, label)
 
 
 def _check_scores(run: FoldRun, held: list[str], score: Array) -> None:
