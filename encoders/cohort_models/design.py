@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from encoders.cohort_models.batch_correction import BatchCorrection
-from encoders.cohorts.cohort import NOT_STATED, Cohort, ColumnType
+from encoders.cohorts.cohort import NOT_STATED, BlockKind, Cohort, ColumnType
 from encoders.errors import InputError
 
 CLINICAL = "clinical"
@@ -33,6 +33,7 @@ class Design:
     categories : clinical column -> its words; of two words the first is told by the other's column
     units : block -> its unit, normalisation included ("log2(TPM + 1)"); values in another unit are refused
     batches : block -> its correction
+    on_probation : blocks of image features, which a model lets in only where they add to the rest (stacking.py)
     """
 
     blocks: Mapping[str, tuple[str, ...]]
@@ -40,6 +41,7 @@ class Design:
     categories: Mapping[str, tuple[str, ...]]
     units: Mapping[str, str] = field(default_factory=dict)
     batches: Mapping[str, BatchCorrection] = field(default_factory=dict)
+    on_probation: frozenset[str] = frozenset()
 
     @classmethod
     def fit(cls, cohort: Cohort, patient_ids: Sequence[str], blocks: Sequence[str] | None = None) -> Design:
@@ -66,7 +68,8 @@ class Design:
         units = {name: cohort.blocks[name].unit for name in names if name != CLINICAL}
         asked = {name: column for name, column in cohort.batch_columns.items() if name in units}
         batches = {name: BatchCorrection.fit(cohort, name, column, patient_ids) for name, column in asked.items()}
-        return cls(names, numbers, categories, units, batches)
+        images = (n for n in units if cohort.blocks[n].kind is BlockKind.IMAGE_FEATURES)
+        return cls(names, numbers, categories, units, batches, frozenset(images))
 
     def to_inputs(self) -> dict[str, Any]:
         """JSON-able form for the "inputs" of a model card; ``from_inputs`` reads it."""
@@ -76,6 +79,7 @@ class Design:
             "categories": {name: list(words) for name, words in self.categories.items()},
             "units": dict(self.units),
             "batches": {name: batch.to_card() for name, batch in self.batches.items()},
+            "on_probation": sorted(self.on_probation),
         }
 
     @classmethod
@@ -87,6 +91,7 @@ class Design:
             categories={name: tuple(words) for name, words in said["categories"].items()},
             units=said.get("units", {}),
             batches={name: BatchCorrection.from_card(card) for name, card in said.get("batches", {}).items()},
+            on_probation=frozenset(said.get("on_probation", ())),
         )
 
     def values(self, cohort: Cohort, patient_ids: Sequence[str]) -> dict[str, NDArray[np.float64]]:

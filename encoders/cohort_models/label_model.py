@@ -109,14 +109,16 @@ def cross_conformal_p_values(
     return found
 
 
-def fit_calibrated_label(blocks: Blocks, label: NDArray[np.bool_], *, seed: int = 0) -> CalibratedLabel:
+def fit_calibrated_label(
+    blocks: Blocks, label: NDArray[np.bool_], *, seed: int = 0, probation: frozenset[str] = frozenset()
+) -> CalibratedLabel:
     """Fit and calibrate on the same training patients (N,).
 
     Raises
     ------
     InputError: fewer than ``LEAST_PATIENTS`` patients or 2 of one class, or what ``fit_label`` refuses.
     """
-    return calibrate_label(fit_label(blocks, label), label, seed=seed)
+    return calibrate_label(fit_label(blocks, label, probation=probation), label, seed=seed)
 
 
 def calibrate_label(model: MultiKernelModel, label: NDArray[np.bool_], *, seed: int = 0) -> CalibratedLabel:
@@ -166,6 +168,7 @@ def models_without_folds(model: MultiKernelModel, fold_of: NDArray[np.int64]) ->
             model.likelihood.subset(np.flatnonzero(fold_of != k)),
             model.weights,
             ignored=model.ignored,
+            probation=model.fitted.probation,
         )
         for k in range(int(fold_of.max()) + 1)
     )

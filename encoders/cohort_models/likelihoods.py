@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from encoders.cohort_models.metrics import area_under_curve, concordance
 from encoders.errors import InputError
 
 Array = NDArray[np.float64]
@@ -28,6 +29,9 @@ class Likelihood(Protocol):
 
     def outcome_order(self) -> NDArray[np.intp]:
         """(N,) patients such that neighbours have like outcomes."""
+
+    def discrimination(self, score: Array) -> float:
+        """Share of comparable pairs in the right order by scores (N,): C-index, AUC."""
 
     def value(self, score: Array) -> float:
         """log p(outcome | f)."""
@@ -90,6 +94,10 @@ class CoxLikelihood:
     def outcome_order(self) -> NDArray[np.intp]:
         """(N,) censored patients by time, then those with an event by time."""
         return np.lexsort((self._months, self._event))
+
+    def discrimination(self, score: Array) -> float:
+        """C-index of scores (N,)."""
+        return concordance(self._months, self._event > 0, score)
 
     def _risk_sums(self, weight: Array) -> Array:
         """(groups,) sum of ``weight`` over each group's risk set."""
@@ -179,6 +187,10 @@ class BernoulliLikelihood:
     def outcome_order(self) -> NDArray[np.intp]:
         """(N,) one class after the other."""
         return np.argsort(self._label, kind="stable")
+
+    def discrimination(self, score: Array) -> float:
+        """AUC of scores (N,)."""
+        return area_under_curve(self._label > 0.5, score)
 
     def value(self, score: Array) -> float:
         """Log likelihood at scores (N,)."""

@@ -152,29 +152,35 @@ class MultiKernelModel:
         return rows
 
 
-def fit_survival(blocks: Blocks, months: NDArray[np.floating], event: NDArray[np.bool_]) -> MultiKernelModel:
-    """Fit risk scores to follow-up (N,) months and event (N,) True = happened.
+def fit_survival(
+    blocks: Blocks,
+    months: NDArray[np.floating],
+    event: NDArray[np.bool_],
+    *,
+    probation: frozenset[str] = frozenset(),
+) -> MultiKernelModel:
+    """Fit risk scores to follow-up (N,) months and event (N,) True = happened; probation : see stacking.py.
 
     Raises
     ------
     InputError: fewer than 2 events, impossible times, or no block with a column that varies.
     """
-    return _fit(blocks, CoxLikelihood(months, event))
+    return _fit(blocks, CoxLikelihood(months, event), probation)
 
 
-def fit_label(blocks: Blocks, label: NDArray[np.bool_]) -> MultiKernelModel:
-    """Fit log odds to a binary label (N,).
+def fit_label(blocks: Blocks, label: NDArray[np.bool_], *, probation: frozenset[str] = frozenset()) -> MultiKernelModel:
+    """Fit log odds to a binary label (N,); probation : see stacking.py.
 
     Raises
     ------
     InputError: one class alone, or no block with a column that varies.
     """
-    return _fit(blocks, BernoulliLikelihood(label))
+    return _fit(blocks, BernoulliLikelihood(label), probation)
 
 
-def _fit(blocks: Blocks, likelihood: Likelihood) -> MultiKernelModel:
+def _fit(blocks: Blocks, likelihood: Likelihood, probation: frozenset[str]) -> MultiKernelModel:
     scalers, rows = standardise(blocks)
-    return assemble(scalers, rows, likelihood, ignored=frozenset(blocks) - frozenset(scalers))
+    return assemble(scalers, rows, likelihood, ignored=frozenset(blocks) - frozenset(scalers), probation=probation)
 
 
 def standardise(blocks: Blocks) -> tuple[dict[str, BlockScaler], dict[str, Array]]:
@@ -198,6 +204,7 @@ def assemble(
     weights: Mapping[str, float] | None = None,
     *,
     ignored: frozenset[str] = frozenset(),
+    probation: frozenset[str] = frozenset(),
 ) -> MultiKernelModel:
     """A model of standardised rows at the kernel weights given (``weights`` of a saved one), or at the most probable.
 
@@ -212,9 +219,9 @@ def assemble(
     kernels = tuple(Kernel.fit(name, form, row[shown]) for name, row in rows.items() for form in KERNELS)
     matrices = _matrices(kernels, rows)
     if weights is None:
-        fitted = fit_stack(matrices, likelihood)
+        fitted = fit_stack(matrices, likelihood, probation=probation)
     else:
-        fitted = fit_stack(matrices, likelihood, **_split_weights(tuple(rows), weights))
+        fitted = fit_stack(matrices, likelihood, **_split_weights(tuple(rows), weights), probation=probation)
     return MultiKernelModel(scalers, kernels, fitted, likelihood, rows, ignored)
 
 

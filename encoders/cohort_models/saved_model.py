@@ -143,4 +143,5 @@ def _kernel_model(array: Arrays, card: Mapping[str, Any], likelihood: Likelihood
         likelihood,
         dict(zip(said["effects"], map(float, array["weights"]), strict=True)),
         ignored=frozenset(said["blocks"]) - frozenset(names),
+        probation=frozenset(said.get("on_probation", ())),
     )

@@ -85,8 +85,14 @@ def _crossing(curves: Array, months: Array, level: float) -> Array:
     return np.where(below.any(axis=1), found, np.inf)
 
 
-def fit_calibrated(blocks: Blocks, months: NDArray[np.floating], event: NDArray[np.bool_]) -> CalibratedSurvival:
-    """Fit and calibrate on the same training patients (N,).
+def fit_calibrated(
+    blocks: Blocks,
+    months: NDArray[np.floating],
+    event: NDArray[np.bool_],
+    *,
+    probation: frozenset[str] = frozenset(),
+) -> CalibratedSurvival:
+    """Fit and calibrate on the same training patients (N,); probation : see stacking.py.
 
     Raises
     ------
@@ -95,7 +101,7 @@ def fit_calibrated(blocks: Blocks, months: NDArray[np.floating], event: NDArray[
     months, event = np.asarray(months, np.float64), np.asarray(event, bool)
     if int(event.sum()) < LEAST_EVENTS:
         raise InputError(f"{int(event.sum())} events; calibration needs at least {LEAST_EVENTS}. Give more patients.")
-    model = fit_survival(blocks, months, event)
+    model = fit_survival(blocks, months, event, probation=probation)
     scores = model.fitted.out_of_fold()
     likelihood = CoxLikelihood(months, event)
     slope = _best_slope(likelihood, scores)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -68,12 +69,16 @@ class FoldRun:
 
 @dataclass(frozen=True)
 class _Fold:
-    """What the models of one fold are given: what they learn from, the held-out blocks (M, P) and outcomes."""
+    """What the models of one fold are given: what they learn from, the held-out blocks (M, P) and outcomes.
+
+    probation : blocks the default lets in only where they add to the rest
+    """
 
     lesson: Lesson
     new: Blocks
     held: Outcome
     gene_blocks: tuple[str, ...]
+    probation: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -212,7 +217,7 @@ def _prepare(
         raise InputError(f"align names {', '.join(options.align)}; the blocks are {', '.join(design.blocks)}.")
     genes = tuple(n for n in design.blocks if n in cohort.blocks and cohort.blocks[n].kind in GENE_KINDS)
     lesson = Lesson(task, a, design.values(cohort, fitted), design.blocks)
-    return _Fold(lesson, design.values(cohort, held), b, genes), held
+    return _Fold(lesson, design.values(cohort, held), b, genes, design.on_probation), held
 
 
 def _plain(name: str, fold: _Fold) -> _Predicted:
@@ -225,9 +230,9 @@ def _plain(name: str, fold: _Fold) -> _Predicted:
         score = BASELINES[name](train, outcome.months, outcome.event, fold.new)
         return _Predicted(pd.DataFrame({"score": score}), notes=unweighted)
     if task.kind is TaskKind.LABEL and name == DEFAULT_MODEL:
-        model = fit_label(train, outcome.event)
+        model = fit_label(train, outcome.event, probation=fold.probation)
         return _Predicted(pd.DataFrame({"score": model.score(fold.new)}), {}, model.weights, unweighted)
-    fit: BinaryFit = LABEL_BASELINES.get(name, _default_label)
+    fit: BinaryFit = LABEL_BASELINES.get(name, partial(_default_label, probation=fold.probation))
     if task.kind is TaskKind.LABEL:
         score = fit(train, outcome.event, fold.new, outcome.weight)
         return _Predicted(pd.DataFrame({"score": score}), notes=unweighted)
@@ -241,14 +246,19 @@ def _plain(name: str, fold: _Fold) -> _Predicted:
 
 
 def _default_label(
-    train: Blocks, label: NDArray[np.bool_], new: Blocks, _weight: NDArray[np.float64] | None
+    train: Blocks,
+    label: NDArray[np.bool_],
+    new: Blocks,
+    _weight: NDArray[np.float64] | None,
+    *,
+    probation: frozenset[str],
 ) -> NDArray[np.float64]:
-    return fit_label(train, label).score(new)
+    return fit_label(train, label, probation=probation).score(new)
 
 
 def _default_survival(fold: _Fold, notes: tuple[str, ...]) -> _Predicted:
     a, b, new = fold.lesson.outcome, fold.held, fold.new
-    fit = fit_calibrated(fold.lesson.blocks, a.months, a.event)
+    fit = fit_calibrated(fold.lesson.blocks, a.months, a.event, probation=fold.probation)
     score = fit.risk_score(new)
     low, high = fit.interval(new)
     times = metrics.brier_times(a.months, b.months)

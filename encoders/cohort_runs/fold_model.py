@@ -60,7 +60,8 @@ def fold_model(
     scalers, rows = standardise(train)
     event = outcome.event[a]
     likelihood = CoxLikelihood(outcome.months[a], event) if task.is_survival else BernoulliLikelihood(event)
-    model = assemble(scalers, rows, likelihood, run.weights, ignored=frozenset(train) - frozenset(scalers))
+    ignored = frozenset(train) - frozenset(scalers)
+    model = assemble(scalers, rows, likelihood, run.weights, ignored=ignored, probation=design.on_probation)
     known = {name: values for name, values in new.items() if name in scalers}
     _check_scores(run, held, model.score(known) * run.figures.get("slope", 1.0))
     label = None if task.is_survival else calibrate_label(model, event)

@@ -251,11 +251,11 @@ def _write_model(
     card = _card(cohort, settings, config, figures)
     card["training"] |= {"patient_ids": list(outcome.patient_ids), "clinical_units": clinical_units(cohort)}
     if settings.task.is_survival:
-        survival = fit_calibrated(values, outcome.months, outcome.event)
+        survival = fit_calibrated(values, outcome.months, outcome.event, probation=design.on_probation)
         card["effects"] = dict(survival.model.weights)
         save_survival(folder, survival, design, (outcome.months, outcome.event), card)
     else:
-        label = fit_calibrated_label(values, outcome.event, seed=settings.seed)
+        label = fit_calibrated_label(values, outcome.event, seed=settings.seed, probation=design.on_probation)
         card["effects"] = dict(label.model.weights)
         save_label(folder, label, design, card)
 

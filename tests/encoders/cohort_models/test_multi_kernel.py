@@ -16,7 +16,7 @@ from encoders.cohort_models.likelihoods import BernoulliLikelihood, CoxLikelihoo
 from encoders.cohort_models.metrics import area_under_curve, concordance, interval_coverage
 from encoders.cohort_models.multi_kernel import fit_label, fit_survival
 from encoders.cohort_models.saved_model import load_survival, save_survival
-from encoders.cohort_models.stacking import left_out_scores, shares
+from encoders.cohort_models.stacking import left_out_scores, let_in, shares
 from encoders.cohort_models.survival_model import fit_calibrated
 from encoders.errors import ContractError, InputError
 
@@ -164,6 +164,31 @@ def test_left_out_scores_come_from_fits_without_the_patient():
             by_hand[fold == k] += fit.kernel[np.ix_(fold == k, rows)] @ mode.alpha
     np.testing.assert_allclose(found, by_hand / 3, atol=1e-10)
     assert concordance(months, event, model.score({"told": blocks["told"]})) > concordance(months, event, found) > 0.7
+
+
+def test_a_block_on_probation_is_let_in_only_where_it_adds_to_the_rest():
+    rng = np.random.default_rng(5)
+    risk = rng.normal(size=(150, 2))
+    months = rng.exponential(10, 150) * np.exp(-2 * risk[:, 0] - 0.15 * risk[:, 1])
+    likelihood = CoxLikelihood(months, np.ones(150, bool))
+    scores = {"clinical": 2 * risk[:, 0], "image": 0.15 * risk[:, 1]}
+    assert shares(scores, likelihood)["image"] > 0  # it says something
+    assert let_in(scores, likelihood, frozenset()) == ("clinical", "image")
+    assert let_in(scores, likelihood, frozenset({"image"})) == ("clinical",)  # but too little
+    strong = {**scores, "clinical": 0.2 * rng.normal(size=150), "image": 2 * risk[:, 0]}
+    assert "image" in let_in(strong, likelihood, frozenset({"image"}))
+    assert let_in({"image": scores["image"]}, likelihood, frozenset({"image"})) == ("image",)
+
+
+def test_a_block_kept_out_says_nothing_until_the_others_are_absent():
+    blocks, months, event, _ = made(160)
+    weak = {"told": blocks["told"], "image": blocks["told"][:, :1] + 2 * np.random.default_rng(1).normal(size=(160, 1))}
+    model = fit_survival(weak, months, event, probation=frozenset({"image"}))
+    assert model.weights["image, share"] == 0 < model.weights["told, share"]
+    new = made(20, seed=4)[0]["told"]
+    given = {"told": new, "image": new[:, :1]}
+    np.testing.assert_allclose(model.score(given), model.score({**given, "image": -given["image"]}))
+    assert np.ptp(model.score({"image": given["image"]})) > 0
 
 
 def test_two_events_cannot_weigh_two_blocks():
