@@ -1,4 +1,4 @@
-"""`radomica train ...`: make the shipped weights again, from the synthetic cohort.
+"""`radomica train ...`: make the shipped weights again, train on a cohort, train the adapters of another LLM.
 
 Not known here: how anything is trained. Imports that take seconds stand inside the commands.
 """
@@ -13,7 +13,7 @@ import typer
 
 from app.console import print_json, print_table, progress_line
 
-train_app = typer.Typer(no_args_is_help=True, help="Train the shipped models again.")
+train_app = typer.Typer(no_args_is_help=True, help="Train the shipped models again, or others of your own.")
 
 SeedOption = Annotated[int, typer.Option("--seed", help="Same seed, same output.")]
 DeviceOption = Annotated[str | None, typer.Option("--device", help="cpu or cuda; default: a GPU where there is one.")]
@@ -177,3 +177,76 @@ def train_lm(
             progress=progress,
         )
     print_json(metrics)
+
+
+@train_app.command("pairs")
+def train_pairs(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where to write the pairs.")],
+    n: Annotated[int, typer.Option("--n", min=20, help="Pairs to draw.")] = 8000,
+    patients: Annotated[int, typer.Option(min=20, help="Synthetic patients to draw them from.")] = 600,
+    seed: SeedOption = 0,
+) -> None:
+    """Write training pairs of adapters from the synthetic cohort; a site adds its own in the same form."""
+    with progress_line("sampling patients") as progress:
+        from assistant.adapter_training.draw_pairs import write_synthetic_pairs  # noqa: PLC0415
+        from assistant.llm.locations import home_folder  # noqa: PLC0415
+        from assistant.lm_cases import load_cases  # noqa: PLC0415
+
+        cache = home_folder() / "cache"
+        cases = load_cases(patients, seed=seed, cache=cache, keep_evidence=True, progress=progress)
+        command = f"radomica train pairs --n {n} --patients {patients} --seed {seed}"
+        card = write_synthetic_pairs(out, cases, n, seed, {"command": command})
+    print_json(card)
+
+
+@train_app.command("adapters")
+def train_adapters(  # noqa: PLR0913, PLR0917 - an option of the command is an argument of the function
+    llm: Annotated[str, typer.Option(metavar="ID", help="The LLM: a hub id or a model folder.")],
+    pairs: Annotated[Path | None, typer.Option(metavar="DIR", help="Pairs written by `train pairs`.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where to write; default: where hf: looks for this LLM's.")
+    ] = None,
+    stage: Annotated[str, typer.Option(help="align (LLM frozen), instruct (LoRA), or both.")] = "both",
+    adapter: Annotated[str, typer.Option(help="mlp or perceiver.")] = "mlp",
+    tokens: Annotated[int, typer.Option(min=1, help="Soft tokens of each modality.")] = 4,
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps of each stage.")] = 600,
+    batch: Annotated[int, typer.Option(min=1, help="Pairs at once.")] = 4,
+    accumulate: Annotated[int, typer.Option(min=1, help="Batches of one step.")] = 2,
+    lora_rank: Annotated[int, typer.Option(min=1, help="Rank of the LoRA update.")] = 16,
+    checkpointing: Annotated[
+        bool, typer.Option("--checkpointing", help="Activations made twice: less memory, slower.")
+    ] = False,
+    merge: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Do not train: write the LLM with what --out holds merged in.")
+    ] = None,
+    seed: SeedOption = 0,
+    device: DeviceOption = None,
+) -> None:
+    """Train the adapters of any LLM, in two stages; a run that was stopped goes on when called again."""
+    with progress_line("preparing the training") as progress:
+        from assistant.adapter_training.save import merge_trained  # noqa: PLC0415
+        from assistant.adapter_training.settings import AdapterSettings  # noqa: PLC0415
+        from assistant.adapter_training.train import train_adapters as train  # noqa: PLC0415
+        from assistant.llm.locations import adapter_folder  # noqa: PLC0415
+        from encoders.compute import training_device  # noqa: PLC0415
+        from encoders.errors import SettingsError  # noqa: PLC0415
+
+        target = out or adapter_folder(llm)
+        if merge is not None:
+            print_json(merge_trained(llm, target, merge))
+            return
+        if pairs is None:
+            raise SettingsError("--pairs is missing; write some with `radomica train pairs --out DIR` and name DIR.")
+        settings = AdapterSettings(
+            stage=stage,
+            adapter=adapter,
+            tokens=tokens,
+            steps=steps,
+            batch=batch,
+            accumulate=accumulate,
+            lora_rank=lora_rank,
+            gradient_checkpointing=checkpointing,
+            device=training_device(device),
+        )
+        card = train(llm, pairs, target, seed=seed, settings=settings, progress=progress)
+    print_json({"out": str(target), "metrics": card["metrics"], "llm_hash": card["llm_hash"], "lora": card["lora"]})

@@ -71,6 +71,12 @@ def _check_rows(embeddings: Tensor, mask: Tensor | None, width: int) -> Tensor:
     return mask
 
 
+@torch.no_grad()
+def _scale(linear: nn.Module, factor: float) -> None:
+    for parameter in linear.parameters():
+        parameter.mul_(factor)
+
+
 class MLPAdapter(nn.Module):
     """Mean over the K rows, then a two-layer MLP writes n tokens at once."""
 
@@ -100,6 +106,10 @@ class MLPAdapter(nn.Module):
         weight = _check_rows(embeddings, mask, self.config.embedding_width).to(embeddings.dtype).unsqueeze(-1)
         mean = (embeddings * weight).sum(1) / weight.sum(1)  # (B, D)
         return self.net(mean).view(-1, self.config.n_tokens, self.config.hidden_size)
+
+    def scale_output(self, factor: float) -> None:
+        """Make the soft tokens ``factor`` times as large, for a new adapter to start at its LLM's scale."""
+        _scale(self.net[-1], factor)
 
 
 class _ResamplerBlock(nn.Module):
@@ -146,3 +156,7 @@ class PerceiverResampler(nn.Module):
         for block in self.blocks:
             queries = block(queries, rows, real)
         return self.out(queries)
+
+    def scale_output(self, factor: float) -> None:
+        """As ``MLPAdapter.scale_output``."""
+        _scale(self.out[-1], factor)

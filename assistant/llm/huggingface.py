@@ -3,11 +3,16 @@
 Text parts and soft tokens are joined with one newline, as vLLM joins content parts, so both give the same tokens.
 A folder whose card says ``"style": "compact"`` (the shipped decoder) is asked in the COMPACT style.
 
-Not known here: what the messages say. Not done here: training adapters for another LLM (assistant/lm_train.py).
+Adapters lie in the model's own folder or under RADOMICA_HOME/adapters; ``hf:FOLDER`` of adapters trained elsewhere
+(``radomica train adapters --out FOLDER``) loads the LLM its card names. A LoRA update trained with them is merged in
+memory.
+
+Not known here: what the messages say. Not done here: training adapters (assistant/adapter_training/).
 """
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import threading
@@ -19,10 +24,19 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, LogitsProcessorList, TextIteratorStreamer
 
-from assistant.llm.chat_model import ChatRequest, PromptStyle, SoftTokensPart, TextPart, read_evidence_types
+from assistant.llm.chat_model import (
+    ChatRequest,
+    PromptStyle,
+    SoftTokensPart,
+    TextPart,
+    read_evidence_types,
+    strip_ends,
+)
+from assistant.llm.chat_template import render_chat
 from assistant.llm.locations import adapter_folder
+from assistant.llm.lora import merge_lora
 from assistant.llm.reference_grammar import ReferenceGrammar
-from assistant.llm.soft_tokens import CARD_FILE, AdapterSet, llm_fingerprint
+from assistant.llm.soft_tokens import ADAPTERS_FILE, CARD_FILE, AdapterSet, llm_fingerprint
 from assistant.lm_lines import referable_fields
 from encoders.errors import ContractError, SettingsError, UnavailableError
 
@@ -57,12 +71,46 @@ def resolve_folder(name: str) -> Path:
         raise UnavailableError(f"the model {name} is not on this machine and could not be fetched; {step}.") from error
 
 
+def accept_embeds(model: Any) -> None:
+    """Let ``generate`` take ``inputs_embeds`` for classes that only pass them on (Gemma3ForConditionalGeneration).
+
+    transformers looks for the argument's name in the signature of ``prepare_inputs_for_generation``, and Gemma 3's has
+    it under ``**kwargs``; the method it calls with them does read it.
+    """
+    prepare = model.prepare_inputs_for_generation
+    if "inputs_embeds" in inspect.signature(prepare).parameters:
+        return
+
+    def named(input_ids: Tensor, inputs_embeds: Tensor | None = None, **kwargs: Any) -> Any:
+        return prepare(input_ids, inputs_embeds=inputs_embeds, **kwargs)
+
+    model.prepare_inputs_for_generation = named
+
+
+def open_hugging_face(name: str, *, spec: str) -> HuggingFaceModel:
+    """``name``: a model's folder or hub id, or a folder of adapters whose card names the LLM they were trained for."""
+    folder = Path(name).expanduser()
+    if (folder / ADAPTERS_FILE).is_file() and not (folder / "config.json").is_file():
+        llm = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))["llm"]
+        return HuggingFaceModel(resolve_folder(llm), spec=spec, name=llm, adapters=folder)
+    return HuggingFaceModel(resolve_folder(name), spec=spec, name=name)
+
+
 class HuggingFaceModel:
     """A causal LM run in this process. ``style`` and adapters come from the card in its folder, where there is one."""
 
-    def __init__(self, folder: Path, *, spec: str, name: str | None = None, device: str | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        spec: str,
+        name: str | None = None,
+        device: str | None = None,
+        adapters: Path | None = None,
+    ) -> None:
         self.spec = spec
         self.folder = folder
+        self._adapters_in = adapters
         self.name = name or folder.name
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         card = folder / CARD_FILE
@@ -71,6 +119,7 @@ class HuggingFaceModel:
         self.evidence_types = read_evidence_types(self.card)
         self.llm_hash = llm_fingerprint(folder)
         self.interventions = 0
+        self.adapter_card: dict[str, Any] = {}
         self._load()
         self.adapters = self._load_adapters()
         self.takes_soft_tokens = self.adapters is not None
@@ -83,14 +132,19 @@ class HuggingFaceModel:
             self.model = AutoModelForCausalLM.from_pretrained(self.folder, dtype=dtype, local_files_only=True)
         except (OSError, ValueError, KeyError) as error:
             raise UnavailableError(f"the model in {self.name} cannot be loaded: {error}") from error
+        accept_embeds(self.model)
         self.model.eval().to(self.device)
         if self.tokenizer.chat_template is None:
             raise SettingsError(f"the model {self.name} has no chat template; choose an instruction-tuned model.")
         self.hidden_size = int(self.model.get_input_embeddings().weight.shape[1])
 
     def _load_adapters(self) -> AdapterSet | None:
-        own = AdapterSet.load(self.folder, llm_hash=self.llm_hash)
-        adapters = own or AdapterSet.load(adapter_folder(self.name), llm_hash=self.llm_hash)
+        own = self._adapters_in or self.folder
+        folder = own if (own / ADAPTERS_FILE).is_file() else adapter_folder(self.name)
+        adapters = AdapterSet.load(folder, llm_hash=self.llm_hash)
+        if adapters is not None:
+            self.adapter_card = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
+            self.model = merge_lora(self.model, folder, self.adapter_card).eval()
         if adapters is not None and adapters.hidden_size != self.hidden_size:
             raise ContractError(
                 f"the adapters write vectors of width {adapters.hidden_size}, {self.name} reads {self.hidden_size}."
@@ -104,8 +158,14 @@ class HuggingFaceModel:
         return self.adapters(embeddings) if self.adapters is not None else ()
 
     def versions(self) -> dict[str, str]:
-        """Model name and hash of its weights."""
-        return {"llm": self.name, "llm_hash": self.llm_hash, "adapters": "trained" if self.adapters else "none"}
+        """Model name and hash of its weights, and of the LoRA update merged into them."""
+        lora = self.adapter_card.get("lora")
+        return {
+            "llm": self.name,
+            "llm_hash": self.llm_hash,
+            "adapters": "trained" if self.adapters else "none",
+            **({"lora_hash": lora["hash"]} if lora else {}),
+        }
 
     def generate(self, request: ChatRequest) -> str:
         """The whole answer."""
@@ -141,7 +201,7 @@ class HuggingFaceModel:
 
         thread = threading.Thread(target=work, daemon=True)
         thread.start()
-        yield from _stripped(streamer)
+        yield from strip_ends(streamer)
         thread.join()
         self._count(grammar)
         if failure:
@@ -157,7 +217,7 @@ class HuggingFaceModel:
         rows = [self.embed(r) for r in requests]
         longest = max(len(r) for r in rows)
         budget = max(r.max_tokens for r in requests)
-        limit = getattr(self.model.config, "max_position_embeddings", longest + budget)
+        limit = getattr(self.model.config.get_text_config(), "max_position_embeddings", longest + budget)
         if longest >= limit:
             raise ContractError(f"the prompt has {longest} tokens, {self.name} reads {limit}; ask about less at once.")
         embeds = torch.zeros(len(rows), longest, self.hidden_size, dtype=rows[0].dtype, device=self.device)
@@ -214,25 +274,8 @@ class HuggingFaceModel:
 
     def render(self, request: ChatRequest) -> str:
         """The chat template filled in, one SOFT_MARK for each soft-token part."""
-        messages = [
-            {
-                "role": m.role,
-                "content": "\n".join(p.text if isinstance(p, TextPart) else SOFT_MARK for p in m.parts),
-            }
+        turns = [
+            (m.role, "\n".join(p.text if isinstance(p, TextPart) else SOFT_MARK for p in m.parts))
             for m in request.messages
         ]
-        return self.tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True, enable_thinking=False
-        )
-
-
-def _stripped(pieces: Iterator[str]) -> Iterator[str]:
-    """The pieces with blank ends removed, as ``generate`` strips them."""
-    held, started = "", False
-    for piece in pieces:
-        text = held + piece if started else (held + piece).lstrip()
-        body = text.rstrip()
-        held = text[len(body) :]
-        if body:
-            started = True
-            yield body
+        return render_chat(self.tokenizer, turns)

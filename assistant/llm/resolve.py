@@ -26,9 +26,9 @@ def load_llm(spec: str, *, allow_remote: bool = False) -> ChatModel:
         raise SettingsError(f"the LLM spec is {spec!r}; allowed: {', '.join(FORMS)}.")
     # Imported where needed: torch and the OpenAI client take seconds that the other specs need not pay.
     if scheme == "hf":
-        from assistant.llm.huggingface import HuggingFaceModel, resolve_folder  # noqa: PLC0415
+        from assistant.llm.huggingface import open_hugging_face  # noqa: PLC0415
 
-        return HuggingFaceModel(resolve_folder(rest), spec=spec, name=rest)
+        return open_hugging_face(rest, spec=spec)
     if scheme == "vllm":
         from assistant.llm.vllm import VLLMModel  # noqa: PLC0415
 

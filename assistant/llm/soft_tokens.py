@@ -1,7 +1,8 @@
 """Trained adapters on disk: ``adapters.safetensors`` + ``card.json``, tied by hashes to one encoder and one LLM.
 
 An adapter only means something between the encoder and the LLM it was trained with, so another encoder's embeddings or
-another LLM's weights are refused by name. Layout of a card: ``radomica train lm`` (assistant/lm_train.py) writes it.
+another LLM's weights are refused by name. ``radomica train lm`` (assistant/lm_train.py) and ``radomica train adapters``
+(assistant/adapter_training/) write the card.
 
 Not known here: how adapters are trained, or where soft tokens stand in a message.
 """
@@ -25,6 +26,9 @@ from encoders.prediction import Embeddings
 
 KINDS: Mapping[str, type[MLPAdapter] | type[PerceiverResampler]] = {"mlp": MLPAdapter, "perceiver": PerceiverResampler}
 ADAPTERS_FILE = "adapters.safetensors"
+LORA_FILE = "adapter_model.safetensors"
+"""The LoRA update trained beside adapters, where ``peft`` and vLLM look for it."""
+
 CARD_FILE = "card.json"
 _SAMPLE = 1 << 20
 
@@ -40,7 +44,7 @@ def file_sha256(path: Path) -> str:
 
 def llm_fingerprint(folder: Path) -> str:
     """SHA-256 over each weight file's name, size, first and last MiB: quick on a 16 GB model, exact on a small one."""
-    files = sorted(p for p in folder.glob("*.safetensors") if p.name != ADAPTERS_FILE)
+    files = sorted(p for p in folder.glob("*.safetensors") if p.name not in {ADAPTERS_FILE, LORA_FILE})
     if not files:
         raise UnavailableError(f"{folder} holds no *.safetensors weights; point the LLM spec at a model folder.")
     digest = hashlib.sha256()
@@ -63,6 +67,14 @@ def build_adapter(card: Mapping[str, Any]) -> nn.Module:
     return KINDS[kind](AdapterConfig(**{k: v for k, v in card.items() if k != "kind"}))
 
 
+def _other_encoder(found: str, trained_with: str) -> str:
+    return (
+        f"the embeddings come from the encoder with hash {found[:12]}, the adapters were trained with "
+        f"{trained_with[:12]}. Run `radomica train lm` again (for another LLM: `radomica train adapters`), or restore "
+        "that encoder's weights."
+    )
+
+
 class AdapterSet:
     """Adapters of one LLM, one per modality ("imaging", "expression").
 
@@ -76,12 +88,13 @@ class AdapterSet:
         self.hidden_size = hidden_size
 
     @classmethod
-    def load(cls, folder: Path, *, llm_hash: str | None = None) -> AdapterSet | None:
+    def load(cls, folder: Path, *, llm_hash: str | None = None, encoder_hash: str | None = None) -> AdapterSet | None:
         """Adapters in ``folder``, or None when there are none.
 
         Raises
         ------
-        ContractError: ``llm_hash`` is given and the card names another LLM, or the weights do not fit the card.
+        ContractError: ``llm_hash`` or ``encoder_hash`` is given and the card names another, the weights are not those
+        the card was written with, or they do not fit it.
         """
         weights, card_path = folder / ADAPTERS_FILE, folder / CARD_FILE
         if not weights.is_file() or not card_path.is_file():
@@ -91,6 +104,14 @@ class AdapterSet:
             raise ContractError(
                 f"the adapters in {folder.name} were trained for the LLM with hash {card['llm_hash'][:12]}, "
                 f"this one has {llm_hash[:12]}. Train adapters for it, or remove {ADAPTERS_FILE} to use text alone."
+            )
+        if encoder_hash is not None and card["encoder_hash"] != encoder_hash:
+            raise ContractError(_other_encoder(encoder_hash, card["encoder_hash"]))
+        written = card.get("adapter_hash")  # cards made by hand may leave it out
+        if written and (found := file_sha256(weights)) != written:
+            raise ContractError(
+                f"{ADAPTERS_FILE} in {folder.name} has SHA-256 {found[:12]}, its {CARD_FILE} says {written[:12]}. "
+                "Restore the file that belongs to the card, or train the adapters again."
             )
         tensors = load_file(weights)
         adapters = {}
@@ -124,11 +145,7 @@ class AdapterSet:
         if embeddings is None:
             return ()
         if embeddings.encoder_hash != self.encoder_hash:
-            raise ContractError(
-                f"the embeddings come from the encoder with hash {embeddings.encoder_hash[:12]}, the adapters were "
-                f"trained with {self.encoder_hash[:12]}. Run `radomica train lm` again, or restore "
-                "that encoder's weights."
-            )
+            raise ContractError(_other_encoder(embeddings.encoder_hash, self.encoder_hash))
         parts = []
         for name, module in self.adapters.items():
             rows = embeddings.modality.get(name)

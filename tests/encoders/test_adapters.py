@@ -54,3 +54,12 @@ def test_config_names_the_wrong_size():
         AdapterConfig(embedding_width=6, hidden_size=10, n_tokens=0)
     with pytest.raises(ContractError, match="multiple of n_heads"):
         AdapterConfig(embedding_width=6, hidden_size=10, inner_width=9, n_heads=2)
+
+
+@BOTH
+def test_scaling_the_output_scales_every_token(kind):
+    torch.manual_seed(0)
+    adapter, rows = kind(CONFIG).eval(), torch.randn(2, 3, 6)
+    expected = 0.25 * adapter(rows)
+    adapter.scale_output(0.25)
+    torch.testing.assert_close(adapter(rows), expected)
