@@ -6,11 +6,11 @@ Not known here: how an answer is made or checked (assistant/chat.py).
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Any
 
-from assistant.chat_events import ChatEvent
+from assistant.chat_events import ChatEvent, ToolStep
 
 
 def event_to_dict(event: Any) -> dict[str, Any]:
@@ -30,6 +30,40 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def answer_to_dict(question: str, case_id: str, events: Iterable[ChatEvent]) -> dict[str, Any]:
+    """One whole answer as JSON values: claims, what was withheld, the evidence it added, and its trace."""
+    shown = [event_to_dict(e) for e in events]
+    done = next((e for e in reversed(shown) if e["kind"] == "done"), {})
+    of_kind = {
+        k: [{n: v for n, v in e.items() if n != "kind"} for e in shown if e["kind"] == k] for k in ("claim", "withheld")
+    }
+    return {
+        "case_id": case_id,
+        "question": question,
+        "claims": of_kind["claim"],
+        "withheld": of_kind["withheld"],
+        "abstained": next((e["text"] for e in shown if e["kind"] == "abstain"), None),
+        "added_evidence": [e["evidence"] for e in shown if e["kind"] == "evidence"],
+        "trace": done.get("trace", []),
+        "left_out": done.get("left_out", []),
+    }
+
+
+def trace_lines(steps: Iterable[ToolStep]) -> list[str]:
+    """The trace for a terminal: one line a call, with its arguments, seconds, size and ids."""
+    lines = []
+    for number, step in enumerate(steps, start=1):
+        arguments = ", ".join(f"{k}={v!r}" for k, v in step.arguments.items())
+        result = f"{step.found} found, {step.result_characters} characters" if step.status == "done" else step.status
+        lines.append(f"{number}. {step.tool}({arguments})  [{step.asked_by}]  {step.seconds:.3f} s  {result}")
+        if step.ids:
+            new = f" (new: {', '.join(step.added)})" if step.added else ""
+            lines.append(f"   ids: {', '.join(step.ids)}{new}")
+        if step.note:
+            lines.append(f"   {step.note}")
+    return lines
+
+
 class AnswerText:
     """Collects the events of one answer into the text a reader sees: a sentence a line, citations as [M1]."""
 
@@ -44,6 +78,8 @@ class AnswerText:
             self._note = event.text
         elif event.kind == "withheld":
             self._withheld += 1
+        elif event.kind == "evidence":
+            pass  # opened by its id; the claim that cites it is the answer
         elif event.text:
             marks = "".join(f" [{c}]" for c in event.citations)
             self._sentences.append(f"{event.text}{marks}")

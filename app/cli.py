@@ -21,9 +21,11 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
+from app.cli_ask import ask
 from app.cli_cohort import cohort_app
 from app.cli_encoders import encode, encoders_app
 from app.cli_explain import explain
+from app.cli_llm import llm_app
 from app.cli_train import SeedOption, train_app
 from app.console import print_error, print_json, print_pairs, print_table, progress_line
 from app.settings import Settings, apply_offline, read_settings
@@ -37,10 +39,10 @@ app = typer.Typer(
     add_completion=False,
 )
 eval_app = typer.Typer(no_args_is_help=True, help="Measure.")
-llm_app = typer.Typer(no_args_is_help=True, help="Look at the configured language model.")
 GROUPS = {"cohort": cohort_app, "train": train_app, "eval": eval_app, "llm": llm_app, "encoders": encoders_app}
 for name, group in GROUPS.items():
     app.add_typer(group, name=name)
+app.command("ask")(ask)
 app.command("encode")(encode)
 app.command("explain")(explain)
 
@@ -216,6 +218,16 @@ def eval_fusion(
 ) -> None:
     """Predictions on real cohorts, cross-validated; the same --out goes on with a stopped run."""
     _eval_rows("fusion", _settings(None, allow_remote=False), out=out, seed=seed, only=tuple(only or ()))
+
+
+@eval_app.command("llm")
+def eval_llm(
+    out: OutOption = Path("radomica-out/llm"),
+    seed: SeedOption = 0,
+    only: Annotated[list[str] | None, typer.Option("--only", help="Groups to run; may be given again.")] = None,
+) -> None:
+    """The same tokens from vLLM, seconds to the first sentence, time outside the LLM; needs a vLLM environment."""
+    _eval_rows("llm", _settings(None, allow_remote=False), out=out, seed=seed, only=tuple(only or ()))
 
 
 @llm_app.command("info")

@@ -8,8 +8,8 @@ Not known here: which section uses what (assistant/sections.py) or how a claim i
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 
 from assistant.collect_absent import draft_absent
 from assistant.collect_draft import Draft, located, neutralise, word
@@ -56,6 +56,33 @@ def collect_evidence(patient: Patient, prediction: PatientPrediction, retrieved:
     return Ledger(tuple(_numbered(kept)), tuple(left_out))
 
 
+def reserve_evidence(
+    ledger: Ledger, patient: Patient, prediction: PatientPrediction, retrieved: Retrieved
+) -> tuple[Evidence, ...]:
+    """What rank left out of a case's ledger, under ids that go on where the ledger's end; for a question that names it.
+
+    Parameters
+    ----------
+    ledger : as ``collect_evidence`` built it from the other three
+    """
+    held = {(e.type, e.text) for e in ledger}
+    drafts = {(d.type, d.text): d for d in _all_drafts(patient, prediction, retrieved) if d.fields}
+    return number_after(ledger, [d for key, d in drafts.items() if key not in held])
+
+
+def number_after(ledger: Ledger, drafts: Iterable[Draft]) -> tuple[Evidence, ...]:
+    """Drafts as evidence whose ids follow the highest number of their kind in ``ledger``."""
+    last: Counter[str] = Counter()
+    for item in ledger:
+        last[item.kind.value] = max(last[item.kind.value], int(item.id[1:]))
+    return tuple(_numbered(drafts, last))
+
+
+def left_out_counts(ledger: Ledger) -> dict[str, int]:
+    """Type of evidence -> how many of it rank left out; {} when nothing was."""
+    return dict(Counter(said.partition(":")[0] for said in ledger.left_out if ": " in said))
+
+
 def _all_drafts(patient: Patient, prediction: PatientPrediction, retrieved: Retrieved) -> Iterator[Draft]:
     yield from draft_facts(patient, retrieved)
     yield from draft_absent(patient)
@@ -95,12 +122,13 @@ def _bounded(drafts: Iterable[Draft]) -> tuple[list[Draft], list[str]]:
     return kept, left_out
 
 
-def _numbered(drafts: Iterable[Draft]) -> Iterator[Evidence]:
+def _numbered(drafts: Iterable[Draft], last: Mapping[str, int] | None = None) -> Iterator[Evidence]:
     by_kind: dict[str, list[Draft]] = defaultdict(list)
     for draft in drafts:
         by_kind[EVIDENCE_FIELDS[draft.type][0]].append(draft)
     for kind in EvidenceKind:
-        for number, draft in enumerate(sorted(by_kind[kind.value], key=lambda d: -d.rank), start=1):
+        first = 1 + (last or {}).get(kind.value, 0)
+        for number, draft in enumerate(sorted(by_kind[kind.value], key=lambda d: -d.rank), start=first):
             yield Evidence(
                 id=f"{kind.value}{number}", kind=kind, type=draft.type, text=draft.text, fields=draft.fields,
                 source=draft.source, rank=draft.rank, perceived=draft.perceived, perceived_from=draft.perceived_from,

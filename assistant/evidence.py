@@ -76,6 +76,11 @@ class Evidence:
     perceived: tuple[str, ...] = ()
     perceived_from: str | None = None
 
+    @property
+    def hypothetical(self) -> bool:
+        """True when it says what would be, on a changed copy of the patient; no claim may state it as fact."""
+        return self.type.startswith("hypothetical_")
+
     def __post_init__(self) -> None:
         if not self.id.startswith(self.kind.value):
             raise ContractError(f"evidence id {self.id!r} must start with {self.kind.value!r}, the letter of its kind.")
@@ -144,6 +149,28 @@ EVIDENCE_FIELDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
             "alive_36m",
             "interval_level",
         ),
+    ),
+    # What a what-if answer adds to a copy of the ledger (assistant/what_if.py); never in a case's own ledger.
+    "hypothetical_risk": (
+        "P",
+        (
+            "change",
+            "effect",
+            "risk_group_now",
+            "risk_group_then",
+            "percentile_now",
+            "percentile_then",
+            "survival_24m_now",
+            "survival_24m_then",
+            "interval_24m_now",
+            "interval_24m_then",
+            "reliability",
+            "assumption",
+        ),
+    ),
+    "hypothetical_therapy": (
+        "G",
+        ("change", "effect", "drug", "biomarker", "disease", "level", "level_system", "line", "reason", "assumption"),
     ),
     "passage": ("G", ("title", "statement", "date")),
     "therapy": (

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from assistant.claim import CheckedClaim, Claim
+from assistant.context_budget import room_for_evidence, split_to_fit
 from assistant.evidence import CITATION, Evidence, Ledger
 from assistant.llm.chat_model import (
     ChatModel,
@@ -66,7 +67,8 @@ def _private(character: str) -> bool:
 def report_requests(
     ledger: Ledger, section: str, llm: ChatModel, soft: Sequence[SoftTokensPart] = (), seed: int = 0
 ) -> tuple[ChatRequest, ...]:
-    """Requests that together write one section: one for INSTRUCT, one per chunk of lines for COMPACT.
+    """Requests that together write one section: for INSTRUCT as few as the model's context lets (usually one), for
+    COMPACT one per chunk of lines.
 
     ``soft`` is ``llm.soft_tokens(embeddings)``; a request carries a modality's tokens only where its evidence is
     perceived from them. Evidence of a type the model cannot word is left out. Returns () when nothing is left.
@@ -77,7 +79,8 @@ def report_requests(
     if llm.style is PromptStyle.COMPACT:
         return tuple(compact_request(f"section: {section}", part, soft, seed=seed) for part in chunks(evidence))
     task = f'Write the section "{SECTION_TITLES[section]}" from this evidence. Mention every variant and therapy row.'
-    return (_instruct_request("report_system", task, evidence, soft, seed=seed),)
+    runs = split_to_fit(evidence, ledger_line, room_for_evidence(llm, soft, task))
+    return tuple(_instruct_request("report_system", task, run, soft, seed=seed) for run in runs)
 
 
 def chat_request(

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,10 @@ from assistant.evidence import Evidence, Ledger
 from assistant.lm_lines import word_of
 from assistant.lm_pairs import MAX_ANSWERED
 from assistant.lm_questions import DEFAULT_TEST, OTHER, TOPICS, UNKNOWNS, Topic
+from assistant.question_types import TYPE_OF_TOPIC, WHAT_IF_TOPIC, QuestionType, lacking, names_biomarker
 from assistant.sections import is_outdone
+from assistant.what_if_question import POSSIBLE, is_what_if
+from encoders.errors import ContractError
 from retrieval.embed import cached_vectors, load_embedding
 from retrieval.lexicon import canonical_drug, canonical_gene
 
@@ -40,6 +44,25 @@ NEXT_OF_KIN = {
 }
 """Topic -> where else a gene or drug may be spoken of, tried in turn."""
 
+
+def _routing_only() -> list[tuple[str, str]]:
+    """(topic, phrasing) of the table that no training reads.
+
+    Raises
+    ------
+    ContractError: a heading that is no topic.
+    """
+    text = (Path(__file__).parent / "prompts" / "routing.txt").read_text(encoding="utf-8")
+    pairs: list[tuple[str, str]] = []
+    for block in text.split("## ")[1:]:
+        topic, *questions = (line.strip() for line in block.splitlines() if line.strip())
+        if topic not in TOPICS and topic != OTHER:
+            raise ContractError(f"prompts/routing.txt: {topic!r} is no topic; allowed: {', '.join(TOPICS)}, {OTHER}.")
+        pairs += [(topic, question) for question in questions]
+    return pairs
+
+
+ROUTING = _routing_only()
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9-]*[A-Za-z0-9]")
 
 
@@ -48,12 +71,21 @@ class Route:
     """topic : a key of TOPICS or "other"; evidence : what may answer, best first; test : what would, if this does not.
 
     named : genes and drugs the question names
+    kin : topics to try in turn when nothing of ``topic`` answers
+    silent : True when the question is known to ask for what no evidence of the case can tell
     """
 
     topic: str
     evidence: tuple[Evidence, ...]
     test: str
     named: tuple[str, ...] = ()
+    kin: tuple[str, ...] = ()
+    silent: bool = False
+
+    @property
+    def question_type(self) -> QuestionType:
+        """What the question is about."""
+        return TYPE_OF_TOPIC.get(self.topic, QuestionType.OTHER)
 
 
 def answers_topic(item: Evidence, topic: Topic) -> bool:
@@ -68,6 +100,7 @@ def _phrasings() -> tuple[tuple[str, ...], NDArray[np.float32]]:
     """(topic of each phrasing, (K, D) unit vectors)."""
     topics = [(name, q) for name, topic in TOPICS.items() for q in topic.questions]
     topics += [(OTHER, q) for unknown in UNKNOWNS for q in unknown.questions]
+    topics += ROUTING
     vectors, _ = cached_vectors([q for _, q in topics], load_embedding())
     return tuple(name for name, _ in topics), vectors
 
@@ -123,36 +156,55 @@ def _unknown_test(question: str, ledger: Ledger) -> str | None:
     return None
 
 
-def route(question: str, ledger: Ledger, *, wide: bool = False) -> Route:
-    """Topic and evidence for a question; ``wide`` adds the evidence whose text is nearest to it."""
+def classify(question: str, ledger: Ledger) -> Route:
+    """Topic, names and the test that would answer; no evidence is chosen yet."""
+    if is_what_if(question):
+        return Route(WHAT_IF_TOPIC, (), POSSIBLE, named_entities(question, ledger))
     named = named_entities(question, ledger)
     unknown = _unknown_test(question, ledger)
-    ranked = rank_topics(question, named)
-    if unknown is None and ranked[0][0] != OTHER and ranked[0][1] >= FLOOR:
-        chosen = _choose(question, ranked, ledger, named)
-    else:
-        chosen = Route(OTHER, (), unknown or DEFAULT_TEST, named)
-        spoken = _noted(question, ledger) if unknown is None else ()
-        if spoken:
-            chosen = Route("notes", spoken, DEFAULT_TEST, named)
-    if wide and unknown is None:
+    if unknown is not None:
+        return Route(OTHER, (), unknown, named, silent=True)
+    name, nearness = rank_topics(question, named)[0]
+    if name == OTHER or nearness < FLOOR:
+        return Route("notes" if _noted(question, ledger) else OTHER, (), DEFAULT_TEST, named)
+    if TYPE_OF_TOPIC[name] is QuestionType.VARIANT and names_biomarker(question):
+        name = "biomarkers"  # "is mismatch repair deficient" sounds like a variant and is none
+    missing = lacking(question, name, ledger)
+    if missing is not None:
+        return Route(name, (), missing, named, silent=True)
+    test = f"testing or a source that covers {' and '.join(named)}" if named else TOPICS[name].test
+    return Route(name, (), test, named, kin=NEXT_OF_KIN.get(name, ()) if named else ())
+
+
+def route(question: str, ledger: Ledger, *, wide: bool = False) -> Route:
+    """Topic and evidence for a question; ``wide`` adds the evidence whose text is nearest to it."""
+    asked = classify(question, ledger)
+    closed = asked.silent or asked.topic in (OTHER, WHAT_IF_TOPIC)
+    chosen = asked if closed else _choose(question, asked, ledger)
+    if wide and not asked.silent and asked.topic != WHAT_IF_TOPIC:
         extra = [e for e in nearest(question, tuple(ledger)) if e not in chosen.evidence]
-        chosen = Route(chosen.topic, (*chosen.evidence, *extra)[:WIDE], chosen.test, named)
+        chosen = replace(chosen, evidence=(*chosen.evidence, *extra)[:WIDE])
     return chosen
 
 
-def _choose(question: str, ranked: Sequence[tuple[str, float]], ledger: Ledger, named: tuple[str, ...]) -> Route:
-    """The nearest topic, or its next of kin when the ledger speaks of what is named only there."""
-    best = ranked[0][0]
-    for name in (best, *(NEXT_OF_KIN.get(best, ()) if named else ())):
-        found = [e for e in ledger if answers_topic(e, TOPICS[name]) and _mentions(e, named)]
-        found = [e for e in found if not is_outdone(e, ledger)]
-        found = _by_field(question, _by_name(question, found))
-        if found:
-            found.sort(key=lambda e: (TOPICS[name].types.index(e.type), -e.rank))
-            return Route(name, tuple(found[:MAX_ANSWERED]), TOPICS[name].test, named)
-    test = f"testing or a source that covers {' and '.join(named)}" if named else TOPICS[best].test
-    return Route(best, (), test, named)
+def topic_evidence(question: str, topic: str, ledger: Ledger, named: tuple[str, ...] = ()) -> tuple[Evidence, ...]:
+    """Evidence of one topic that mentions every name, best first, at most what an answer words."""
+    if topic == "notes" and (spoken := _noted(question, ledger)):
+        return spoken
+    found = [e for e in ledger if answers_topic(e, TOPICS[topic]) and _mentions(e, named)]
+    found = [e for e in found if not is_outdone(e, ledger)]
+    found = _by_field(question, _by_name(question, found))
+    found.sort(key=lambda e: (TOPICS[topic].types.index(e.type), -e.rank))
+    return tuple(found[:MAX_ANSWERED])
+
+
+def _choose(question: str, asked: Route, ledger: Ledger) -> Route:
+    """The topic of the question, or its next of kin when the ledger speaks of what is named only there."""
+    for name in (asked.topic, *asked.kin):
+        if found := topic_evidence(question, name, ledger, asked.named):
+            test = asked.test if asked.topic == name == "notes" else TOPICS[name].test
+            return replace(asked, topic=name, evidence=found, test=test)
+    return asked
 
 
 def _by_name(question: str, found: list[Evidence]) -> list[Evidence]:
@@ -172,8 +224,13 @@ def _by_field(question: str, found: list[Evidence]) -> list[Evidence]:
 
 
 def _mentions(item: Evidence, named: tuple[str, ...]) -> bool:
-    text = item.text.lower()
-    return all(re.search(rf"\b{re.escape(name.lower())}\b", text) for name in named)
+    return all(re.search(rf"\b{re.escape(name.lower())}\b", _where(item, name)) for name in named)
+
+
+def _where(item: Evidence, name: str) -> str:
+    """The text a name must stand in: of a therapy row its own drugs, for its statement speaks of comparators too."""
+    own = item.type == "therapy" and canonical_drug(name) is not None
+    return (item.fields["drug"].display if own else item.text).lower()
 
 
 def _noted(question: str, ledger: Ledger) -> tuple[Evidence, ...]:

@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from assistant.collect import left_out_counts
 from assistant.evidence import Ledger
 from assistant.llm.chat_model import ChatModel
 from assistant.report import SCHEMA, Section
@@ -32,6 +33,7 @@ def collect_versions(context: CaseContext, llm: ChatModel) -> dict[str, str]:
         "llm.spec": llm.spec,
         **{f"llm.{k}": str(v) for k, v in llm.versions().items()},
         "prompts": prompts_hash(),
+        **{f"ledger.left_out.{kind}": str(n) for kind, n in left_out_counts(context.ledger).items()},
     }
 
 

@@ -31,6 +31,8 @@ def test_every_evidence_type_is_built_but_those_that_need_a_special_case(toy_led
         "conflict",
         "proposed_lesion",
         "series_verdict",
+        "hypothetical_risk",
+        "hypothetical_therapy",
     }
 
 
