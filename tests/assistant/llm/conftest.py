@@ -32,6 +32,9 @@ class Server:
     requests: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     url: str = ""
+    error: str = "try again"  # the words of a failure
+    open: int = 0
+    most_open: int = 0
 
 
 def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
@@ -54,9 +57,12 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             server.requests.append(body)
             server.headers.append(dict(self.headers))
+            server.open += 1
+            server.most_open = max(server.most_open, server.open)
             time.sleep(server.sleep_s)
+            server.open -= 1
             if server.fail_with:
-                self._json(server.fail_with.pop(0), {"error": {"message": "try again"}})
+                self._json(server.fail_with.pop(0), {"error": {"message": server.error}})
             elif server.refuse_schema and "response_format" in body:
                 self._json(400, {"error": {"message": "response_format json_schema is not supported"}})
             elif body.get("stream"):

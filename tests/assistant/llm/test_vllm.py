@@ -15,7 +15,7 @@ from assistant.llm.chat_model import ChatRequest, Message, PromptStyle, SoftToke
 from assistant.llm.soft_tokens import AdapterSet, llm_fingerprint
 from assistant.llm.vllm import VLLMModel, encode_prompt_embeds
 from encoders.adapters import AdapterConfig, MLPAdapter
-from encoders.errors import ContractError
+from encoders.errors import ContractError, SettingsError
 from encoders.prediction import Embeddings
 
 
@@ -75,3 +75,57 @@ def test_without_adapters_the_text_carries_everything(llm_server) -> None:
     assert (model.style, model.takes_soft_tokens) == (PromptStyle.INSTRUCT, False)
     with pytest.raises(ContractError, match="no adapters"):
         model.generate(ChatRequest((Message("user", (TextPart("x"), soft(np.zeros((1, 4), np.float32)))),)))
+
+
+def compact(llm_server, folder: Path) -> tuple[VLLMModel, SoftTokensPart]:
+    model = served_with_adapters(llm_server, folder, "compact")
+    return model, soft(np.zeros((1, 32), np.float32))
+
+
+def test_a_server_without_the_flag_is_named_with_the_command(llm_server, tiny_folder) -> None:
+    model, part = compact(llm_server, tiny_folder())
+    llm_server.fail_with = [400]
+    llm_server.error = "You must set `--enable-prompt-embeds` to input `prompt_embeds`"  # vLLM 0.32.0's words
+    with pytest.raises(SettingsError, match=r"without --enable-prompt-embeds.*radomica llm serve.*--llm openai:"):
+        model.generate(ChatRequest((Message("user", (TextPart("x"), part)),)))
+
+
+def test_a_compact_decoder_is_sent_the_grammar_of_its_brackets(llm_server, tiny_folder) -> None:
+    model, _ = compact(llm_server, tiny_folder())
+    model.generate(ChatRequest((Message("user", (TextPart("section: molecular\nM1 variant gene"),)),), ("M1",)))
+    sent = llm_server.requests[0]
+    assert '"{" ("M1.gene") "}"' in sent["structured_outputs"]["grammar"] and "response_format" not in sent
+
+
+def test_a_server_that_refuses_the_grammar_is_asked_without_it_and_that_is_said(llm_server, tiny_folder) -> None:
+    model, _ = compact(llm_server, tiny_folder())
+    llm_server.fail_with, llm_server.error = [400], "grammar is not supported"
+    model.generate(ChatRequest((Message("user", (TextPart("M1 variant gene"),)),), ("M1",)))
+    assert ["structured_outputs" in r for r in llm_server.requests] == [True, False]
+    assert "refused" in model.versions()["grammar"]
+
+
+def test_a_budget_is_sent_only_where_prompt_and_answer_surely_fit(llm_server) -> None:
+    llm_server.models = [{"id": "toy", "object": "model", "max_model_len": 512}]
+    model = VLLMModel(llm_server.url)
+    for text, tokens in (("x" * 100, 300), ("x" * 100, 400)):
+        model.generate(ChatRequest((Message("user", (TextPart(text),)),), (), None, tokens))
+    assert [r.get("max_tokens") for r in llm_server.requests] == [300, None]
+
+
+def test_adapters_of_another_width_than_the_served_model_are_refused(llm_server, tiny_folder) -> None:
+    folder = tiny_folder()
+    served_with_adapters(llm_server, folder, "instruct")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "hidden_size": 64}))
+    with pytest.raises(ContractError, match=r"width 32.*reads 64"):
+        VLLMModel(f"{llm_server.url}#radomica-lm")
+
+
+def test_many_requests_are_open_at_once_and_answered_in_order(llm_server) -> None:
+    llm_server.sleep_s = 0.3
+    model = VLLMModel(llm_server.url)
+    requests = [ChatRequest((Message("user", (TextPart(str(i)),)),)) for i in range(12)]
+    assert model.generate_many(requests) == [llm_server.answer] * 12
+    assert llm_server.most_open > 1
+    assert model.tokens.requests == 12 and model.tokens.uncounted == 12  # this server sends no counts

@@ -1,0 +1,69 @@
+"""The language model benchmark: ``radomica eval llm``; one group alone with ``--only parity``.
+
+The group parity needs a vLLM environment (RADOMICA_VLLM_PYTHON, or .venv-vllm from `make vllm-env`); without one its
+rows say so and are not ok. Not known here: what a group measures (its own file).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from assistant.llm.resolve import load_llm
+from assistant.llm.serve import find_environment
+from assistant.llm.vllm import VLLMModel
+from encoders.errors import UnavailableError
+from eval.benchmark import BenchmarkResult, Better, Progress, Row, chosen_groups
+from eval.llm_first_token import first_token_rows
+from eval.llm_overhead import overhead_rows
+from eval.llm_parity import BAR, parity_rows
+from eval.vllm_process import running_server
+
+HELD_OUT_SEED = 90_000
+"""First seed of the held-out patients."""
+
+PROMPTS = 50
+
+
+def vllm_rows(seed: int, progress: Progress) -> tuple[Row, ...]:
+    """Parity with a real vLLM server of the shipped decoder, started for it; "not here" where none can be."""
+    start = time.monotonic()
+    try:
+        environment = find_environment()
+    except UnavailableError as error:
+        ids = (("hf_vllm_parity", BAR, Better.HIGHER), ("hf_vllm_parity.unexplained", 0.0, Better.LOWER))
+        return tuple(Row(i, None, bar, better, 0, 0.0, note=f"not here: {error}") for i, bar, better in ids)
+    with running_server(environment, progress=progress) as spec:
+        if progress:
+            progress(f"parity: vLLM {environment.version} is up after {time.monotonic() - start:.0f} s")
+        return parity_rows(VLLMModel(spec.removeprefix("vllm:")), n=PROMPTS, seed=seed, progress=progress)
+
+
+GROUPS: dict[str, Callable[[int, Progress], tuple[Row, ...]]] = {
+    "parity": vllm_rows,
+    "first_token": lambda seed, progress: first_token_rows(load_llm("embedded"), seed=seed, progress=progress),
+    "overhead": lambda seed, progress: overhead_rows(seed=seed, progress=progress),
+}
+"""Group -> its rows, from (seed, progress)."""
+
+
+def run_llm(
+    *,
+    seed: int = 0,
+    llm_spec: str = "embedded",
+    shared: Path | None = None,
+    only: tuple[str, ...] = (),
+    out: Path | None = None,
+    progress: Progress = None,
+) -> BenchmarkResult:
+    """Run the groups named in ``only`` (all by default) and return their rows.
+
+    Raises
+    ------
+    SettingsError: ``only`` names a group that does not exist.
+    """
+    rows: list[Row] = []
+    for name in chosen_groups("llm", GROUPS, only, progress):
+        rows += GROUPS[name](HELD_OUT_SEED + seed, progress)
+    return BenchmarkResult("llm", tuple(rows), seed)
