@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from assistant.contradictions_notes import note_sides
 from encoders.patient import Patient
 from encoders.prediction import PatientPrediction, Prediction
 from encoders.vocabulary import CANCERS, MOLECULAR_LABELS
@@ -27,7 +28,10 @@ _GIVEN = re.compile(
 
 @dataclass(frozen=True)
 class Contradiction:
-    """kind : "molecular" | "cancer_type" | "stage" | "treatment"; first and second : the two sides in words."""
+    """first and second : the two sides in words.
+
+    kind : molecular, cancer_type, stage, treatment, sex, age, laterality, variant, biomarker or lesion
+    """
 
     kind: str
     statement: str
@@ -82,7 +86,12 @@ def molecular_agreement(patient: Patient, gene: str, label: str) -> str:
 
 def find_contradictions(patient: Patient, prediction: PatientPrediction) -> tuple[Contradiction, ...]:
     """Every contradiction of the case, most consequential first."""
-    return (*_molecular(patient, prediction), *_cancer_type(patient, prediction), *_notes(patient))
+    return (
+        *_molecular(patient, prediction),
+        *_cancer_type(patient, prediction),
+        *_notes(patient),
+        *_note_values(patient, prediction),
+    )
 
 
 def _molecular(patient: Patient, prediction: PatientPrediction) -> Iterator[Contradiction]:
@@ -130,6 +139,17 @@ def _notes(patient: Patient) -> Iterator[Contradiction]:
                 first = f"{dated} says {drug} was given"
                 second = f"the record lists {', '.join(t.drug for t in patient.treatments)}"
                 yield _note_against_record("treatment", "treatment", first, second, note.source.file)
+
+
+def _note_values(patient: Patient, prediction: PatientPrediction) -> Iterator[Contradiction]:
+    sizes = tuple(m.longest_axial_diameter_mm for m in prediction.measurements if m.longest_axial_diameter_mm)
+    seen: set[tuple[str, str]] = set()
+    for note in patient.notes:
+        dated = f"the note of {note.date}" if note.date else f"the note {note.source.file}"
+        for kind, what, said, other in note_sides(patient, note, sizes):
+            if (kind, said) not in seen:
+                seen.add((kind, said))
+                yield _note_against_record(kind, what, f"{dated} says {said}", other, note.source.file)
 
 
 def _note_against_record(kind: str, what: str, first: str, second: str, file: str) -> Contradiction:

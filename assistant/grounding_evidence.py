@@ -260,6 +260,7 @@ _SUBJECT_FIELDS = frozenset(["disease", "histology", "title", "statement", "name
 """Fields that say by themselves what a clause is about."""
 
 _MIN_QUOTE_WORDS = 3
+_EXCLUDED = "excluded: "
 
 
 def _quote_keys(item: Evidence, name: str) -> set[str]:
@@ -267,7 +268,10 @@ def _quote_keys(item: Evidence, name: str) -> set[str]:
     display = clean(item.fields[name].display).rstrip(" .;").lower()
     if name in _NEVER_QUOTED or sum(w.isalpha() for w in display.replace(",", " ").split()) < _MIN_QUOTE_WORDS:
         return set()
-    return {f"quote:{display}" if name in _SUBJECT_FIELDS else f"quote of a value:{display}"}
+    keys = {f"quote:{display}" if name in _SUBJECT_FIELDS else f"quote of a value:{display}"}
+    if name == "status" and display.startswith(_EXCLUDED) and len(display.split()) > _MIN_QUOTE_WORDS:
+        keys.add(f"quote of a value:{display.removeprefix(_EXCLUDED)}")
+    return keys
 
 
 _NO_DIRECTION = {

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from functools import lru_cache
 
 from assistant.claim import Verdict
 from assistant.grounding_rules import Finding
@@ -28,35 +29,48 @@ _BE = frozenset(["is", "are", "was", "were", "has", "have", "had", "does", "do",
 _JOINING = frozenset(["and", "or", "but", "than", "because"])
 _INSIDE = frozenset(["inside", "within"])
 _NOT_DOUBLED = _ARTICLES | _PREPOSITIONS | _BE | _JOINING
+_FINITE = frozenset(["is", "are", "was", "were", "has", "have"])
+_DIVIDING = _JOINING | frozenset(
+    ["which", "who", "that", "whose", "where", "when", "while", "whereas", "as", "so", "if", "nor"]
+)
 _CLOSING = frozenset(".;,)!?")
 _REACH = 6
 
 
 def small_words_have_their_place(statement: Statement) -> Finding | None:
     """No article, preposition or joining word is left hanging, and none stands twice."""
-    words = [_word(t) for t in statement.tokens]
-    held = _pairs_of_the_evidence(statement)
+    words = [plain_word(t) for t in statement.tokens]
+    held = pairs_of_the_evidence(statement)
     for i, word in enumerate(words):
         following = words[i + 1] if i + 1 < len(words) else "."
         if word not in _NOT_DOUBLED or (word, following) in held:
             continue
         if word == following:
             return _unsupported(f"says {word!r} twice in a row")
-        hanging = word not in _BE and (following in _CLOSING or following in _BE)
+        hanging = word not in _BE and (following in _CLOSING or following in _BE) and not _may_stand(word, following)
         if hanging or (word in _ARTICLES and following in _ARTICLES | _PREPOSITIONS | _JOINING):
             after = "the end of its clause" if following in _CLOSING else repr(following)
             return _unsupported(f"is no sentence: {word!r} stands before {after}")
     return None
 
 
+def _may_stand(word: str, following: str) -> bool:
+    """ "to be", "and was", "with 93 % of its weight inside." """
+    if following in _CLOSING:
+        return word in _INSIDE
+    return word in _JOINING or (word, following) == ("to", "be")
+
+
 def place_words_name_a_place(statement: Statement) -> Finding | None:
     """ "inside the lesion", "within 12 weeks", "within the reference range"; not "inside the deletion test"."""
-    held = _pairs_of_the_evidence(statement)
+    held = pairs_of_the_evidence(statement)
     for i, token in enumerate(statement.tokens):
-        if _word(token) not in _INSIDE:
+        if plain_word(token) not in _INSIDE:
             continue
         phrase = _noun_phrase(statement.tokens[i + 1 : i + 1 + _REACH])
-        if not phrase or ((_word(token), _word(phrase[0])) in held and _word(phrase[0]) not in _ARTICLES):
+        if not phrase or (
+            (plain_word(token), plain_word(phrase[0])) in held and plain_word(phrase[0]) not in _ARTICLES
+        ):
             continue
         named = any(t.key in PLACES or t.kind in (TokenKind.NUMBER, TokenKind.QUOTE, TokenKind.DATE) for t in phrase)
         if not named:
@@ -65,7 +79,7 @@ def place_words_name_a_place(statement: Statement) -> Finding | None:
     return None
 
 
-def _word(token: Token) -> str:
+def plain_word(token: Token) -> str:
     """A plain word or a clause's end as written; "*" for a value, so that "vitamin A" holds no article."""
     if token.kind is TokenKind.BREAK:
         return token.key
@@ -74,24 +88,54 @@ def _word(token: Token) -> str:
 
 def _noun_phrase(tokens: tuple[Token, ...]) -> tuple[Token, ...]:
     end = next(
-        (k for k, t in enumerate(tokens) if t.kind is TokenKind.BREAK or _word(t) in _BE | _PREPOSITIONS | _JOINING),
+        (
+            k
+            for k, t in enumerate(tokens)
+            if t.kind is TokenKind.BREAK or plain_word(t) in _BE | _PREPOSITIONS | _JOINING
+        ),
         len(tokens),
     )
     return tokens[:end]
 
 
-def _pairs_of_the_evidence(statement: Statement) -> frozenset[tuple[str, str]]:
+def pairs_of_the_evidence(statement: Statement) -> frozenset[tuple[str, str]]:
     """Neighbouring words of the cited evidence: what it says itself is not judged."""
-    pairs: set[tuple[str, str]] = set()
-    for held in statement.views.values():
-        for text in (held.item.text, *(f.display for f in held.item.fields.values())):
-            words = [_word(t) for t in (*tokenise(clean(text)), Token(TokenKind.BREAK, ".", "."))]
-            pairs |= set(itertools.pairwise(words))
-    return frozenset(pairs)
+    held = [v.item for v in statement.views.values()]
+    return frozenset().union(*(_pairs(t) for e in held for t in (e.text, *(f.display for f in e.fields.values()))))
+
+
+@lru_cache(maxsize=4096)
+def _pairs(text: str) -> frozenset[tuple[str, str]]:
+    words = [plain_word(t) for t in (*tokenise(clean(text)), Token(TokenKind.BREAK, ".", "."))]
+    return frozenset(itertools.pairwise(words))
 
 
 def _unsupported(reason: str) -> Finding:
     return Finding(Verdict.UNSUPPORTED, reason)
 
 
-FORM_RULES: tuple[Callable[[Statement], Finding | None], ...] = (small_words_have_their_place, place_words_name_a_place)
+def clauses_hold_one_verb(statement: Statement) -> Finding | None:
+    """No sentence opens with its verb, and no two finite verbs stand in a clause that nothing divides."""
+    words = [plain_word(t) for t in statement.tokens]
+    held = pairs_of_the_evidence(statement)
+    if words and words[0] in _FINITE:
+        return _unsupported(f"is no sentence: it opens with the verb {words[0]!r}")
+    last: int | None = None
+    for i, word in enumerate(words):
+        if word in _DIVIDING or statement.tokens[i].kind in (TokenKind.BREAK, TokenKind.QUOTE):
+            last = None
+        if word in _FINITE and not any((word, w) in held for w in words[i + 1 : i + 2]):
+            if last is not None:
+                return _unsupported(f"is no sentence: {words[last]!r} and {word!r} stand in one clause")
+            last = i
+    first = next((i for i, w in enumerate(words) if w in _FINITE), 0)
+    if words[:1] == ["of"] and first and "," not in words[:first]:
+        return _unsupported("is no sentence: it opens with 'of' and goes on to a verb")
+    return None
+
+
+FORM_RULES: tuple[Callable[[Statement], Finding | None], ...] = (
+    small_words_have_their_place,
+    place_words_name_a_place,
+    clauses_hold_one_verb,
+)

@@ -174,14 +174,20 @@ def changes(found: Runs, licences: Sequence[Runs]) -> Iterator[Change]:
     for p in range(MAX_CHANGE + 1):
         if p > n:
             break
-        licence = _licence(p, licences)
+        licence: NDArray[np.float64] | None = None
         for q in range(MAX_CHANGE + 1):
             if p + q == 0 or q > m:
                 continue
             left = found.before[: n + 1 - p, : m + 1 - q]
             right = found.after[p:, q:]
             run = left + right
-            hit = (np.minimum(left, right) >= _MIN_SIDE) & (run >= _MIN_RUN + max(p, q)) & (run > licence[:, None])
+            hit = run >= _MIN_RUN + max(p, q)
+            if not hit.any():
+                continue
+            hit &= np.minimum(left, right) >= _MIN_SIDE
+            if licence is None:
+                licence = _licence(p, licences)
+            hit &= run > licence[:, None]
             for i, j in zip(*np.nonzero(hit), strict=True):
                 said, held = found.claim.symbols[i : i + p], found.text.symbols[j : j + q]
                 shares_end = bool(said and held) and (said[0] == held[0] or said[-1] == held[-1])

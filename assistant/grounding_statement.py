@@ -27,7 +27,10 @@ from assistant.grounding_words import (
 from assistant.normalise import Token, TokenKind, clean, tokenise, word_key
 
 APPROXIMATE_KEYS = frozenset(word_key(w) for w in APPROXIMATE)
-_MISSING_KEYS = frozenset(word_key(w) for w in (*AVAILABLE, *DETECTED, "data", "file", "sign", "needed"))
+_MISSING_KEYS = frozenset(
+    word_key(w)
+    for w in (*AVAILABLE, *DETECTED, *["data", "file", "sign", "needed", "determine", "evaluate", "establish"])
+)
 _SUBJECT_KINDS = (TokenKind.GENE, TokenKind.DRUG, TokenKind.FUSION, TokenKind.STAGE, TokenKind.CODE)
 
 
@@ -204,7 +207,8 @@ def _holds_number(token: Token, tokens: Sequence[Token], index: int, view: Evide
 def _holds_negation(tokens: Sequence[Token], index: int, view: EvidenceView) -> bool:
     scope = {t.key for t in tokens[index + 1 : index + 9] if t.kind is not TokenKind.BREAK} - NEUTRAL_KEYS
     head = [tokens[j].key for j in content_places(tokens, _open_scope(tokens, index))[:1]]
-    if ("presence", 1) in view.field_poles and scope & (view.keys - view.type_words):
+    gap = view.item.type == "absent" and bool(set(head) & _MISSING_KEYS)
+    if ("presence", 1) in view.field_poles and (gap or scope & (view.keys - view.type_words)):
         missing = _MISSING_KEYS.union(
             *(view.field_keys.get(n, frozenset()) for n in ("modality", "reason", "attribute"))
         )

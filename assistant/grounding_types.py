@@ -11,7 +11,7 @@ from assistant.grounding_evidence import EvidenceView
 from assistant.grounding_rules import ALTERATION_KINDS, Finding
 from assistant.grounding_statement import Bound, Statement
 from assistant.grounding_words import PRONOUNS
-from assistant.normalise import TokenKind, tokenise, word_key
+from assistant.normalise import TokenKind, clean, tokenise, word_key
 
 
 def _word_keys(text: str) -> frozenset[str]:
@@ -95,7 +95,7 @@ def therapy_status_is_kept(statement: Statement) -> Finding | None:
     for evidence_id, held in _therapies(statement).items():
         if not held.holds_pole(("offer", 1)):
             continue
-        status = {k for k in held.field_keys.get("status", ()) if k.startswith("quote")}
+        status = {k for k in held.field_keys.get("status", ()) if k.startswith("quote of a value:excluded")}
         refusals = [
             b
             for b in statement.bound
@@ -222,6 +222,31 @@ def _pole_for(gene: Bound, levels: list[Bound], *, genes_first: bool) -> int | N
     return chosen[0].pole[1] if chosen and chosen[0].pole else None
 
 
+_FILE_NAMES: Mapping[str, int] = {
+    "role": 4, "series": 4, "drug": 7, "histology": 7, "disease": 7, "name": 7, "value": 7, "response": 7,
+}  # fmt: skip
+"""Field that a file words freely -> number of words from which on it is no name; such a text is only said whole."""
+
+
+def file_texts_are_said_whole(statement: Statement) -> Finding | None:
+    """No sentence is made of the words of a DICOM description or a FHIR string ("state that the patient is cured")."""
+    for evidence_id, held in statement.views.items():
+        for name, most in _FILE_NAMES.items():
+            if held.item.type == "therapy" or name not in held.item.fields:
+                continue
+            shown = clean(held.item.fields[name].display)
+            if sum(w.isalpha() for w in shown.split()) < most:
+                continue
+            rest = {t.key for t in tokenise(clean(held.item.text).replace(shown, ";"))} | held.type_words
+            own = held.field_keys.get(name, frozenset()) - rest
+            for bound in statement.bound:
+                if bound.token.kind is not TokenKind.QUOTE and bound.token.key in own and evidence_id in bound.support:
+                    return _unsupported(
+                        f"takes {bound.token.surface!r} out of a text of the file that {evidence_id} quotes"
+                    )
+    return None
+
+
 TYPE_RULES: tuple[Callable[[Statement], Finding | None], ...] = (
     therapy_is_named,
     only_offered_drugs_are_offered,
@@ -232,6 +257,7 @@ TYPE_RULES: tuple[Callable[[Statement], Finding | None], ...] = (
     missing_is_not_available,
     explanation_pairs_are_kept,
     change_keeps_its_order,
+    file_texts_are_said_whole,
 )
 
 

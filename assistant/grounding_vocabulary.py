@@ -23,7 +23,7 @@ measure measurement measurements reported reports report documented documents re
 record described describes listed lists named given giving gives give noting notes states state
 stated stating says say indicates indicate indicating according based using used use current
 currently case cases evidence data value values result results finding findings information details
-detail feature features status level type presents presenting presented case-level corresponds
+detail feature features status level type return returned returns we our presents presenting presented case-level corresponds
 corresponding respectively namely i.e e.g because among between about approximately
 around roughly nearly circa include includes including holds hold analysis analysed their across testing additionally moreover
 while whereas but although though plus alongside
@@ -35,27 +35,27 @@ PATIENT_WORDS = _words("patient she he her his him tumour lesion mass cancer dis
 """The patient and the tumour: allowed where evidence is about this patient."""
 
 TYPE_WORDS: Mapping[str, str] = {
-    "demographics": "concerns age old sex year aged gender",
-    "diagnosis": "diagnosis disease cancer stage grade histology type primary dated date made edition tnm classified "
+    "demographics": "deal dealing person individual concerns age old sex year aged gender",
+    "diagnosis": "pathology pathological pathologically clinically clinical underlying malignancy neoplasm known carries confirmed diagnostic presenting diagnosis disease cancer stage grade histology type primary dated date made edition tnm classified "
                  "oncotree code staged graded established on subtype",
-    "performance": "fitness performance status score ecog",
-    "treatment": "already treatment therapy treated received given started line prior previous previously response "
+    "performance": "ps functional condition fitness performance status score ecog",
+    "treatment": "systemic initiated begun consisted comprised administered prescribed earlier exposed exposure already treatment therapy treated received given started line prior previous previously response "
                  "drug regimen on with commenced since began followed was after first",
-    "medication": "taken weigh medication drug medicine current currently takes taking take on concomitant also other",
-    "lab": "laboratory lab blood test level value measured on dated latest most recent date result",
-    "note": "puts note document letter written states dated clinician records report text quoted quote from the said "
+    "medication": "therapy comedication drugs regular prescribed continues taken weigh medication drug medicine current currently takes taking take on concomitant also other",
+    "lab": "labs analysis most concentration serum chemistry laboratory lab blood test level value measured on dated latest most recent date result",
+    "note": "clinical clinician documented wrote writes entry mentions mentioned puts note document letter written states dated clinician records report text quoted quote from the said "
             "reads according",
-    "absent": "leaves open stays depend depends bears next step needs available missing data modality reason would could change inform answer test plan file files provided "
+    "absent": "remain undetermined consider unclear unresolved suggested next determined determine established evaluated leaves open stays depend depends bears next step needs available missing data modality reason would could change inform answer test plan file files provided "
               "supplied performed done needed obtained obtain resolve clarify settle unknown affect help because "
               "since as lacks gap decide decision decisions clear folder alter influence was were tested reported "
               "document question information not been assessed included",
     "conflict": "source sources check before deciding disagree disagreement conflict contradict contradiction differ discrepancy discordant inconsistent whereas "
                 "but while note record versus however review needs resolve resolved clarified clarification by",
-    "series": "read series imaging scan scans image images study studies acquired dated date performed slices slice spacing "
+    "series": "exam includes dating dates read series imaging scan scans image images study studies acquired dated date performed slices slice spacing "
               "examination available obtained taken resolution voxel consists contains includes comprises and modality on",
     "series_verdict": "read series imaging scan scans image images study studies acquired dated date performed slices slice "
               "spacing examination available obtained taken resolution voxel consists contains includes comprises and modality on",
-    "lesion": "lesion tumour mass volume long longest axial diameter short axis size mean maximum intensity slice axis "
+    "lesion": "spans span plane inside greatest dimensions focal visualised visualized estimated extends extending occupying lesion tumour mass volume long longest axial diameter short axis size mean maximum intensity slice axis "
               "dimension extent key image imaging on scan largest axially series uptake suvmax maximum suvmean "
               "measuring across hounsfield suv suvmean visible reaching occupies",
     "proposed_lesion": "lesion tumour mass volume long longest axial diameter short axis size mean maximum intensity slice key image imaging on "
@@ -65,47 +65,47 @@ TYPE_WORDS: Mapping[str, str] = {
                      "followup up interval alone only one this trend smallest outline outlined went percent",
     "lesion_sum": "sum total diameter diameters lesion lesions matched compared comparison prior study earlier before now current change "
                   "went on series imaging scan follow followup percent left out more",
-    "lesion_intensity": "lesion tumour mass mean maximum percentile intensity signal uptake suvmax suvpeak suvmean suv hounsfield "
+    "lesion_intensity": "inside peak reaches surrounding attenuation lesion tumour mass mean maximum percentile intensity signal uptake suvmax suvpeak suvmean suv hounsfield "
                         "ratio times median around surrounding tissue on imaging scan image series value relative",
-    "appearance": "tracer imaging image images appears appearance look looks lesion tumour mass read reads model network "
+    "appearance": "inside judged graded rates rated characterises finding findings imaging tracer imaging image images appears appearance look looks lesion tumour mass read reads model network "
                   "probability appear attribute characterised rated assessed classified "
                   "predict likely suggests suggest scan estimate radiological radiologically confidence",
-    "variant": "variant mutation mutated mutant alteration altered change sequencing molecular gene genomic "
+    "variant": "profiling genomics panel somatic identified profile locus sample analysis tested test variant mutation mutated mutant alteration altered change sequencing molecular gene genomic "
                "dna reads allele fraction depth read protein harbour harbouring carry "
                "detected tumour at next generation supported panel frequency positive",
-    "copy_number": "copy number copies gene change alteration log2 ratio call called genomic dna molecular "
+    "copy_number": "locus analysis profiling tumour harbours sample copy number copies gene change alteration log2 ratio call called genomic dna molecular "
                    "sequencing",
-    "fusion": "sequencing fusion gene rearrangement transcript partner between partners molecular involving joins rna",
-    "biomarker": "biomarker expression score level tumour proportion tested measured marker "
+    "fusion": "profiling panel gene sample test tested sequencing fusion gene rearrangement transcript partner between partners molecular involving joins rna",
+    "biomarker": "assay stained staining biomarker expression score level tumour proportion tested measured marker "
                  "staining burden",
-    "expression_profile": "expression profile gene transcriptomic rna tumour model network read reads probability "
+    "expression_profile": "point points profiling transcriptome signatures expression profile gene transcriptomic rna tumour model network read reads probability "
                           "signature shows molecular predict likely suggests suggest estimate confidence",
     "pathway": "pathway activity score expression gene signalling",
-    "survival": "overall survival predict model estimate risk group probability expected percentile cohort reference month year "
+    "survival": "assigned assign features forecasts forecast anticipated chances odds reaching projected overall survival predict model estimate risk group probability expected percentile cohort reference month year "
                 "interval confidence ci range between overall at outcome compare relative rank ranks "
                 "place places placed score falls lies input reliable out distribution relative death project "
                 "fusion multimodal multi modality category corresponding predictor",
-    "molecular_prediction": "reads predict model probability imaging image alone estimate likely suggests suggest from gene "
+    "molecular_prediction": "images radiogenomics inferred infers call calls reads predict model probability imaging image alone estimate likely suggests suggest from gene "
                             "status sequencing radiogenomic network based only compare the result non invasive noninvasive",
-    "cancer_type_prediction": "input inputs predict model cancer type probability classifier classify classified estimate record "
+    "cancer_type_prediction": "probable identifies images inferred infers input inputs predict model cancer type probability classifier classify classified estimate record "
                               "tumour likely suggests network diagnosis recorded",
-    "contribution": "comes rests weighs matters contribute predict prediction survival model risk largest main mostly driven modality input share "
+    "contribution": "relied relies features information main mainly mostly data inputs based comes rests weighs matters contribute predict prediction survival model risk largest main mostly driven modality input share "
                     "weight followed influence drive driver drives top dominant accounts strongest longest explain explanation",
-    "gene_attribution": "behind gene predict prediction survival model risk integrated gradients explanation attribution most "
+    "gene_attribution": "associated up genes pushing attribute attributed linked behind gene predict prediction survival model risk integrated gradients explanation attribution most "
                         "top driven driver contribute strongest expression push pushes explain error completeness "
                         "completenes longest",
-    "heatmap": "drawn weights places puts checked explains heat map heatmap attention explanation weight lesion inside image prediction predict model grad cam gradcam "
+    "heatmap": "concentrates concentrate activation saliency weighting focus focused lie drawn weights places puts checked explains heat map heatmap attention explanation weight lesion inside image prediction predict model grad cam gradcam "
                "overlap overlaps lies falls deletion test focuses focus segmentation outline within saliency tumour "
                "attribution network activation concentrated",
-    "similar_case": "close like similar case neighbour cohort reference shared share shares synthetic similarity followup followed outcome month "
+    "similar_case": "score closely match matched close like similar case neighbour cohort reference shared share shares synthetic similarity followup followed outcome month "
                     "resembles patient closest comparable nearest most match matching after retrieved in common last at who",
-    "similar_summary": "close like comparison rests similar case neighbour cohort reference synthetic survival median estimate alive month year "
+    "similar_summary": "neighbours matched nearest comparable close like comparison rests similar case neighbour cohort reference synthetic survival median estimate alive month year "
                        "closest comparable nearest most retrieved at outcome outcomes patient kaplan meier in matching",
-    "neighbour_survival": "close like comparison rests similar case neighbour cohort reference synthetic survival median estimate alive month year "
+    "neighbour_survival": "matched neighbours comparable nearest close like comparison rests similar case neighbour cohort reference synthetic survival median estimate alive month year "
                           "closest comparable nearest most retrieved at outcome outcomes patient kaplan meier in matching event events "
                           "interval confidence ci",
-    "passage": "summarised summarized guideline guidance guidelines literature summary evidence published publication according advise source patients",
-    "therapy": "therapy treatment drug option options biomarker level evidence supported support supports trial approval matched match "
+    "passage": "literature study studies published reported trial trials data summarised summarized guideline guidance guidelines literature summary evidence published publication according advise source patients",
+    "therapy": "potential comes come stems pivotal possible potentially expected supported regimen agent strategy backed therapy treatment drug option options biomarker level evidence supported support supports trial approval matched match "
                "status tier line associated predicts predict expected direction row structured patients according "
                "knowledge base off label caution setting context listed remains available considered consider "
                "may be was because reason owing due contraindications contraindication contraindicated weigh weighed against "
@@ -170,7 +170,7 @@ FRAMES: Mapping[str, tuple[frozenset[str], str]] = {
                                "states a prediction as a fact; say that it is predicted"),
     "survival": (_words("predict model probability estimate expect project risk percentile input reliable"),
                  "states a prediction as a fact; say that it is predicted"),
-    "similar_case": (_words("similar case neighbour cohort comparable nearest synthetic"),
+    "similar_case": (_words("similar case neighbour cohort comparable nearest synthetic match"),
                      "does not say that this is another patient"),
     "similar_summary": (_words("similar case neighbour cohort comparable nearest synthetic"),
                         "does not say that these are other patients"),

@@ -40,6 +40,16 @@ def _words(text: str) -> frozenset[str]:
 
 
 _P = re.compile
+_SPELLED_TIMES = (
+    ("one", 1),
+    ("two", 2),
+    ("three", 3),
+    ("four", 4),
+    ("five", 5),
+    ("six", 6),
+    ("ten", 10),
+    ("twelve", 12),
+)
 PHRASES: tuple[tuple[re.Pattern[str], str], ...] = (
     (_P(r"(?<![A-Za-z\d-])(?<!\d\.)(\d+(?:\.\d+)?\s?%?)\s?-\s?(\d+(?:\.\d+)?)(?![\d-])"), r"\1 to \2"),
     (_P(r"(?i)\b(?:wild[\s-]?type)\b|\bunmutated\b"), "wildtype"),
@@ -66,7 +76,28 @@ PHRASES: tuple[tuple[re.Pattern[str], str], ...] = (
     (_P(r"(?i)\bfirst[\s-]line\b|\b1L\b|\bfrontline\b"), "first line"),
     (_P(r"(?i)\bT1[\s-](?:weighted )?post[\s-]contrast\b"), "T1 postcontrast"),
     (_P(r"(?i)\bpost[\s-]contrast\b"), "postcontrast"),
-    (_P(r"(?i)\b(record|table|report|testing|sequencing) gives\b"), r"\1 states"),
+    (_P(r"(?i)\b(record|table|report|testing|sequencing|analysis|estimate|model|method) gives\b"), r"\1 states"),
+    (_P(r"(?i)\bgrade G(?=\d)"), "grade "),
+    *((_P(rf"(?i)\b{w}[\s-](?=(?:year|month|week|day)s?\b)"), f"{n} ") for w, n in _SPELLED_TIMES),
+    (_P(r"(?i)\b(?:confidence interval|CI)\b"), "interval"),
+    (_P(r"(?i)\bwithin the (lesion|tumou?r|mass)\b"), r"inside the \1"),
+    (_P(r"(?i)\b(?:push\w*|driv(?:e|es|ing)|mov\w+) (the )?(predicted )?risk (?:up|upwards?)\b"), r"raises \1\2risk"),
+    (
+        _P(r"(?i)\b(?:push\w*|driv(?:e|es|ing)|mov\w+) (the )?(predicted )?risk (?:down|downwards?)\b"),
+        r"lowers \1\2risk",
+    ),
+    (_P(r"(?i)\bbest (overall )?response\b"), "response"),
+    (_P(r"(?i)\bin addition(?: to)?\b"), "additionally"),
+    (_P(r"(?i)\bas well as\b"), "and"),
+    (_P(r"(?i)\bruled out\b"), "excluded"),
+    (_P(r"(?i)(?:^|(?<=considered )|(?<=option )|(?<=offered )|(?<=, ))given(?=\s+(?:the|an?|[A-Z0-9])|\s*$)"), "for"),
+    (_P(r"(?i)\b(?:next[\s-]generation sequencing|NGS)\b"), "sequencing"),
+    (_P(r"(?i)\bfirst diagnosed\b"), "diagnosed"),
+    (_P(r"(?i)\bmost recent\b"), "latest"),
+    (_P(r"(?i)\bmost (?=likely|probable|probably)"), ""),
+    (_P(r"(?i)\b(?:i\.e|e\.g)\.,?"), ""),
+    (_P(r"(?i)\b(?:in view|in light|on the basis) of (?=the |an? |[A-Z])"), "for "),
+    (_P(r"(?i)\bgives (an? )(?=median|mean|probability|estimate|survival|value)"), r"states \1"),
     (_P(r"(?i)\bso far\b"), ""),
     (_P(r"(?i)\bat present\b"), "currently"),
     (_P(r"(?i)\bfirst recorded\b"), "recorded"),
@@ -208,6 +239,8 @@ IMPLIED_POLES: Mapping[str, tuple[tuple[str, int], ...]] = {
     "lesion": (("presence", 0),),
     "series": (("presence", 0),),
     "absent": (("presence", 1),),
+    "diagnosis": (("agreement", 0),),
+    "gene_attribution": (("level", 0), ("level", 1)),  # grounding_types.py keeps each gene's own direction
     "conflict": (("agreement", 1),),
     "heatmap": (("range", 0),),
     "appearance": (("range", 0),),

@@ -12,13 +12,17 @@ from encoders.atomic_write import write_atomically
 from encoders.errors import SettingsError
 from eval.benchmark import BenchmarkResult, Progress
 from eval.fusion import run_fusion
+from eval.grounding import run_grounding
 from eval.imaging import run_imaging
+from eval.llm import run_llm
 from eval.smoke import run_smoke
 
 BENCHMARKS: dict[str, Callable[..., BenchmarkResult]] = {
     "smoke": run_smoke,
     "imaging": run_imaging,
     "fusion": run_fusion,
+    "grounding": run_grounding,
+    "llm": run_llm,
 }
 """Name -> function(seed, llm_spec, shared, progress, only). Later benchmarks register here."""
 
