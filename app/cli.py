@@ -220,6 +220,16 @@ def eval_fusion(
     _eval_rows("fusion", _settings(None, allow_remote=False), out=out, seed=seed, only=tuple(only or ()))
 
 
+@eval_app.command("grounding")
+def eval_grounding(
+    out: OutOption = Path("radomica-out/grounding"),
+    seed: SeedOption = 0,
+    only: Annotated[list[str] | None, typer.Option("--only", help="Groups to run; may be given again.")] = None,
+) -> None:
+    """The checker on labelled claims, injected instructions, hostile servers; exit code 1 when a row misses its bar."""
+    _eval_rows("grounding", _settings(None, allow_remote=False), out=out, seed=seed, only=tuple(only or ()))
+
+
 @eval_app.command("llm")
 def eval_llm(
     out: OutOption = Path("radomica-out/llm"),
