@@ -83,12 +83,18 @@ def _completion(content: str) -> dict[str, Any]:
     return {"id": "1", "object": "chat.completion", "created": 0, "model": "toy", "choices": [choice]}
 
 
+class _QuietServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Nothing: a client that hangs up on a stall is what is being tested."""
+
+
 @contextmanager
 def hostile_server(kind: str, ids: tuple[str, ...]) -> Iterator[str]:
     """The address of a running server of this kind."""
     over = threading.Event()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(kind, ids, over))
-    server.daemon_threads = True
+    server = _QuietServer(("127.0.0.1", 0), _handler(kind, ids, over))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
