@@ -6,8 +6,8 @@ nothing gets 0. A block on probation (features cut from images: many, few patien
 the concordance of left-out patients by ``ADDED_VALUE``: beside what is known of a patient anyway it has to earn its
 place. The sum is one of effects of the same kernels: it stays as easy to attribute as a single fit.
 
-Inside the training patients of one fold of eight PORPOISE cancers this came before a joint fit of all kernels and before
-a plain sum of the blocks' scores (mean C-index .685 against .678 of either).
+Inside the training patients of one fold of eight PORPOISE cancers this came before a joint fit of all kernels and
+before a plain sum of the blocks' scores (mean C-index .685 against .678 of either).
 
 What this module does not know: what a kernel was made of, outcomes.
 
