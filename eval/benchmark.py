@@ -126,6 +126,19 @@ def _said(names: Sequence[str], progress: Progress) -> Iterator[str]:
         yield name
 
 
+def run_groups(
+    benchmark: str, groups: Registry, only: Sequence[str], *arguments: Any, seed: int, progress: Progress
+) -> BenchmarkResult:
+    """The rows of the groups named in ``only`` (all when it is empty), each made from ``arguments``.
+
+    Raises
+    ------
+    SettingsError: as ``chosen_groups``.
+    """
+    rows = [row for name in chosen_groups(benchmark, groups, only, progress) for row in groups[name](*arguments)]
+    return BenchmarkResult(benchmark, tuple(rows), seed)
+
+
 def commit() -> str:
     """Short hash of the checked-out commit, "+changes" appended when the tree differs, "unknown" outside git."""
     root = Path(__file__).resolve().parents[1]

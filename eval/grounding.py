@@ -19,7 +19,7 @@ from assistant.grounding import check_claim
 from assistant.grounding_evidence import views
 from assistant.pipeline import prepare_case
 from encoders.synthetic.cohort import sample_case
-from eval.benchmark import BenchmarkResult, Better, Progress, Row, chosen_groups
+from eval.benchmark import BenchmarkResult, Better, Progress, Row, run_groups
 from eval.grounding_claims import LabelledClaim, labelled_claims
 from eval.grounding_injection import injection_rows
 from eval.grounding_servers import server_rows
@@ -112,7 +112,4 @@ def run_grounding(
     ------
     SettingsError: ``only`` names a group that does not exist.
     """
-    rows: list[Row] = []
-    for name in chosen_groups("grounding", GROUPS, only, progress):
-        rows += GROUPS[name](seed, progress)
-    return BenchmarkResult("grounding", tuple(rows), seed)
+    return run_groups("grounding", GROUPS, only, seed, progress, seed=seed, progress=progress)

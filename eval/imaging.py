@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from eval.benchmark import SHARED_DATA, BenchmarkResult, Progress, Row, chosen_groups
+from eval.benchmark import SHARED_DATA, BenchmarkResult, Progress, Row, run_groups
 from eval.imaging_candidates import candidate_rows
 from eval.imaging_explain import explanation_rows
 from eval.imaging_reading import reading_rows
@@ -43,7 +43,4 @@ def run_imaging(
     ------
     SettingsError: ``only`` names a group that does not exist.
     """
-    rows: list[Row] = []
-    for name in chosen_groups("imaging", GROUPS, only, progress):
-        rows += GROUPS[name](seed, shared or SHARED_DATA, progress)
-    return BenchmarkResult("imaging", tuple(rows), seed)
+    return run_groups("imaging", GROUPS, only, seed, shared or SHARED_DATA, progress, seed=seed, progress=progress)

@@ -14,7 +14,7 @@ from assistant.llm.resolve import load_llm
 from assistant.llm.serve import find_environment
 from assistant.llm.vllm import VLLMModel
 from encoders.errors import UnavailableError
-from eval.benchmark import BenchmarkResult, Better, Progress, Row, chosen_groups
+from eval.benchmark import BenchmarkResult, Better, Progress, Row, run_groups
 from eval.llm_first_token import first_token_rows
 from eval.llm_overhead import overhead_rows
 from eval.llm_parity import BAR, parity_rows
@@ -63,7 +63,4 @@ def run_llm(
     ------
     SettingsError: ``only`` names a group that does not exist.
     """
-    rows: list[Row] = []
-    for name in chosen_groups("llm", GROUPS, only, progress):
-        rows += GROUPS[name](HELD_OUT_SEED + seed, progress)
-    return BenchmarkResult("llm", tuple(rows), seed)
+    return run_groups("llm", GROUPS, only, HELD_OUT_SEED + seed, progress, seed=seed, progress=progress)
