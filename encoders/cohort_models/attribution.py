@@ -42,12 +42,16 @@ def integrated_gradients(model: MultiKernelModel, blocks: Blocks) -> FeatureAttr
     explained = np.zeros(size)
     for part, members, rows in model.by_pattern(blocks):
         start = {name: np.zeros_like(row) for name, row in rows.items()}
-        explained[members] = sum(part.effects(rows)) - sum(part.effects(start))
+        explained[members] = part.score_of(rows) - part.score_of(start)
         for i, kernel in enumerate(part.kernels):
             columns = np.flatnonzero(model.scalers[kernel.block].keep)
             values[kernel.block][np.ix_(members, columns)] += _of_kernel(
                 kernel, part.fitted.coefficients(i), rows[kernel.block]
             )
+        ridge = part.fitted.ridge
+        for name, slope in ({} if ridge is None else ridge.coefficients).items():
+            columns = np.flatnonzero(model.scalers[name].keep)
+            values[name][np.ix_(members, columns)] += part.fitted.ridge_share * slope * np.nan_to_num(rows[name])
     total = sum(found.sum(axis=1) for found in values.values())
     return FeatureAttribution(values, np.abs(total - explained), explained)
 

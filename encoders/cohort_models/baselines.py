@@ -24,15 +24,11 @@ from sksurv.linear_model import CoxnetSurvivalAnalysis, CoxPHSurvivalAnalysis
 from sksurv.metrics import concordance_index_censored
 from sksurv.util import Surv
 
+from encoders.cohort_models.components_ridge import COMPONENTS, PENALTIES, WIDE
 from encoders.cohort_models.kernels import BlockScaler
 from encoders.cohort_models.multi_kernel import Blocks
 
 Array = NDArray[np.float64]
-COMPONENTS = 30
-"""Principal components that stand for a block of more columns in ridge Cox."""
-WIDE = 40
-"""A block of more columns than this is reduced to its principal components for ridge Cox."""
-RIDGE_PENALTIES: tuple[float, ...] = (1.0, 10.0, 100.0, 1000.0)
 INNER_FOLDS = 5
 
 
@@ -80,7 +76,7 @@ def ridge_cox(train: Blocks, months: Array, event: NDArray[np.bool_], new: Block
             values.append(concordance_index_censored(event[held], months[held], model.predict(x[held]))[0])
         return float(np.mean(values))
 
-    best = max(RIDGE_PENALTIES, key=quality)
+    best = max(PENALTIES, key=quality)
     return CoxPHSurvivalAnalysis(alpha=best).fit(x, outcome).predict(y)
 
 

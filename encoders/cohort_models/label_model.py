@@ -78,7 +78,7 @@ class CalibratedLabel:
         A patient's blocks that are absent say nothing here (their kernels are 0), as for the fitted patients.
         """
         rows = self.model.standardised(blocks)
-        new = np.stack([np.sum(model.effects(rows), axis=0) for model in self.inner])  # (folds, M)
+        new = np.stack([model.score_of(rows) for model in self.inner])  # (folds, M)
         return cross_conformal_p_values(self.out_of_fold, self.label, self.fold_of, new)
 
     def out_of_distribution(self, blocks: Blocks) -> Array:
@@ -143,7 +143,7 @@ def calibrate_label(model: MultiKernelModel, label: NDArray[np.bool_], *, seed: 
     scores = np.zeros(len(label))
     for k, one in enumerate(inner):
         held = fold_of == k
-        scores[held] = np.sum(one.effects({n: row[held] for n, row in model.training.items()}), axis=0)
+        scores[held] = one.score_of({n: row[held] for n, row in model.training.items()})
     odds = scores + BernoulliLikelihood(label).offset
     platt = fit_platt(torch.tensor(odds[:, None]).float(), torch.tensor(label[:, None]).float())[0].double().numpy()
     slope, intercept = float(platt[0]), float(platt[0] * (odds - scores)[0] + platt[1])

@@ -13,14 +13,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from encoders.cohort_models.kernels import KERNELS, Array, BlockScaler, Kernel
 from encoders.cohort_models.likelihoods import BernoulliLikelihood, CoxLikelihood, Likelihood
-from encoders.cohort_models.stacking import KernelMatrices, StackedFit, fit_stack
+from encoders.cohort_models.stacking import KernelMatrices, SavedWeights, StackedFit, fit_stack
 from encoders.errors import ContractError, InputError
 
 Blocks = Mapping[str, NDArray[np.floating]]
@@ -31,6 +30,8 @@ MOST_DENSE = 1600
 """Cohorts of up to this many patients are fitted over all pairs of patients, larger ones through landmarks."""
 LANDMARKS = 600
 SHARE = "share"
+RIDGE = ("all blocks, penalty", "all blocks, share")
+"""What the ridge of all blocks (components_ridge.py) is called among the weights, where it was let in."""
 
 
 @dataclass(frozen=True)
@@ -56,23 +57,26 @@ class MultiKernelModel:
 
     @property
     def weights(self) -> Mapping[str, float]:
-        """ "expression, linear" -> variance of that effect in the block's own fit; "expression, share" -> its share."""
+        """ "expression, linear" -> variance of that effect in the block's own fit; "expression, share" -> its share;
+        ``RIDGE``, where it was let in, the ridge's penalty and the factor of its score."""
         found = {}
         for name, fit in self.fitted.alone.items():
             found |= {f"{name}, {form}": float(w) for form, w in zip(KERNELS, fit.weights, strict=True)}
             found[f"{name}, {SHARE}"] = float(self.fitted.share[name])
+        if self.fitted.ridge is not None:
+            found |= zip(RIDGE, (self.fitted.ridge.penalty, self.fitted.ridge_share), strict=True)
         return found
 
     def score(self, blocks: Blocks) -> Array:
         """(M,) risk score (log relative hazard, higher = earlier event) or log odds less the prevalence's."""
-        return self._by_pattern(blocks, lambda model, rows: sum(model.effects(rows)))
+        return self._by_pattern(blocks, lambda model, rows: model.score_of(rows))
 
     def score_variance(self, blocks: Blocks) -> Array:
         """(M,) posterior variance of ``score``, the weights taken as known."""
 
         def variance(model: MultiKernelModel, rows: Mapping[str, Array]) -> Array:
             across = [k.across(rows[k.block]) for k in model.kernels]
-            return model.fitted.variance(across, [k.diagonal(rows[k.block]) for k in model.kernels])
+            return model.fitted.variance(across, [k.diagonal(rows[k.block]) for k in model.kernels], rows)
 
         return self._by_pattern(blocks, variance)
 
@@ -81,7 +85,7 @@ class MultiKernelModel:
 
         def part(model: MultiKernelModel, rows: Mapping[str, Array], name: str) -> Array:
             parts = zip(model.kernels, model.effects(rows), strict=True)
-            return sum((effect for k, effect in parts if k.block == name), np.zeros(len(rows[name])))
+            return sum((effect for k, effect in parts if k.block == name), model.fitted.ridge_part(name, rows[name]))
 
         return {name: self._by_pattern(blocks, partial(part, name=name)) for name in self.scalers}
 
@@ -126,6 +130,11 @@ class MultiKernelModel:
         for model, members, rows in self.by_pattern(blocks):
             out[members] = of(model, rows)
         return out
+
+    def score_of(self, rows: Mapping[str, Array]) -> Array:
+        """(M,) score from standardised rows, by this very model whatever is absent; absent rows give 0."""
+        straight = (self.fitted.ridge_part(name, row) for name, row in rows.items())
+        return np.sum([*self.effects(rows), *straight], axis=0)
 
     def effects(self, rows: Mapping[str, Array]) -> list[Array]:
         """(M,) effect of every kernel on the score, from standardised rows."""
@@ -218,26 +227,25 @@ def assemble(
         shown = np.sort(np.random.default_rng(0).choice(size, LANDMARKS, replace=False))
     kernels = tuple(Kernel.fit(name, form, row[shown]) for name, row in rows.items() for form in KERNELS)
     matrices = _matrices(kernels, rows)
-    if weights is None:
-        fitted = fit_stack(matrices, likelihood, probation=probation)
-    else:
-        fitted = fit_stack(matrices, likelihood, **_split_weights(tuple(rows), weights), probation=probation)
+    saved = None if weights is None else _saved_weights(tuple(rows), weights)
+    fitted = fit_stack(matrices, likelihood, rows, saved=saved, probation=probation)
     return MultiKernelModel(scalers, kernels, fitted, likelihood, rows, ignored)
 
 
-def _split_weights(names: tuple[str, ...], weights: Mapping[str, float]) -> dict[str, Any]:
-    """Named weights of a saved model -> kernel weights and share of each block."""
+def _saved_weights(names: tuple[str, ...], weights: Mapping[str, float]) -> SavedWeights:
+    """Named weights of a saved model, sorted by what they weigh."""
     effects = {name: [f"{name}, {form}" for form in KERNELS] for name in names}
     wanted = {e for block in effects.values() for e in block} | {f"{name}, {SHARE}" for name in names}
-    if wanted != set(weights):
+    if set(weights) - set(RIDGE) != wanted or len(set(RIDGE) & set(weights)) == 1:
         raise ContractError(
-            f"weights of the effects {', '.join(weights) or 'none'}; these blocks have {', '.join(sorted(wanted))}. "
-            "Fit the model again."
+            f"weights of the effects {', '.join(weights) or 'none'}; these blocks have {', '.join(sorted(wanted))} "
+            f"and perhaps {' and '.join(RIDGE)}. Fit the model again."
         )
-    return {
-        "weights": {name: np.array([weights[e] for e in block]) for name, block in effects.items()},
-        "share": {name: weights[f"{name}, {SHARE}"] for name in names},
-    }
+    return SavedWeights(
+        kernels={name: np.array([weights[e] for e in block]) for name, block in effects.items()},
+        share={name: weights[f"{name}, {SHARE}"] for name in names},
+        ridge=(weights[RIDGE[0]], weights[RIDGE[1]]) if RIDGE[0] in weights else None,
+    )
 
 
 def _matrices(kernels: tuple[Kernel, ...], training: Mapping[str, Array]) -> KernelMatrices:

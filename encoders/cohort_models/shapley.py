@@ -106,6 +106,6 @@ def _worth_under(model: MultiKernelModel, rows: Mapping[str, Array], size: int) 
     def worth(names: frozenset[str]) -> Array:
         if not names:
             return np.full(size, EMPTY)
-        return np.sum(model.restricted(names).effects({name: rows[name] for name in names}), axis=0)
+        return model.restricted(names).score_of({name: rows[name] for name in names})
 
     return worth
