@@ -20,7 +20,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from encoders.cohort_models.baselines import RIDGE_PENALTIES, components, inner_folds, side_by_side
+from encoders.cohort_models.baselines import components, inner_folds, side_by_side
+from encoders.cohort_models.components_ridge import PENALTIES
 from encoders.cohort_models.kernels import Array
 from encoders.cohort_models.multi_kernel import Blocks
 from encoders.errors import InputError
@@ -35,7 +36,7 @@ def ridge_logistic(train: Blocks, label: NDArray[np.bool_], new: Blocks, weight:
     """Log odds (M,) of ridge logistic regression on narrow blocks and principal components; penalty by inner
     cross-validation."""
     x, y = components(train, new)
-    return _best_logistic(x, label, y, weight, [LogisticRegression(C=1 / p, max_iter=2000) for p in RIDGE_PENALTIES])
+    return _best_logistic(x, label, y, weight, [LogisticRegression(C=1 / p, max_iter=2000) for p in PENALTIES])
 
 
 def elastic_net_logistic(train: Blocks, label: NDArray[np.bool_], new: Blocks, weight: Array | None = None) -> Array:
