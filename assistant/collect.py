@@ -12,16 +12,17 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
 from assistant.collect_absent import draft_absent
-from assistant.collect_draft import Draft, located, neutralise, word
+from assistant.collect_conflicts import draft_conflicts
+from assistant.collect_draft import Draft
 from assistant.collect_imaging import draft_imaging
 from assistant.collect_lesions import draft_lesions
 from assistant.collect_molecular import draft_molecular, silent_count
+from assistant.collect_names import only_names
 from assistant.collect_patient import draft_facts
 from assistant.collect_prediction import draft_predictions
 from assistant.collect_retrieval import draft_retrieved
-from assistant.contradictions import find_contradictions
 from assistant.evidence import EVIDENCE_FIELDS, Evidence, EvidenceKind, Ledger
-from encoders.patient import Patient, SourceLocator
+from encoders.patient import Patient
 from encoders.prediction import PatientPrediction
 from retrieval.passage import Retrieved
 
@@ -84,15 +85,11 @@ def left_out_counts(ledger: Ledger) -> dict[str, int]:
 
 
 def _all_drafts(patient: Patient, prediction: PatientPrediction, retrieved: Retrieved) -> Iterator[Draft]:
+    patient, sentences = only_names(patient)
+    yield from sentences
     yield from draft_facts(patient, retrieved)
     yield from draft_absent(patient)
-    for found in find_contradictions(patient, prediction):
-        fields = {
-            "statement": word(neutralise(found.statement, limit=300)), "first": word(neutralise(found.first)),
-            "second": word(neutralise(found.second)),
-        }  # fmt: skip
-        source = located(SourceLocator(found.file) if found.file else None)
-        yield Draft("conflict", fields["statement"].display, fields, source, rank=95, label=found.kind)
+    yield from draft_conflicts(patient, prediction)
     yield from draft_imaging(patient, prediction)
     yield from draft_lesions(patient, prediction)
     yield from draft_molecular(patient, prediction, retrieved)

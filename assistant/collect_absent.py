@@ -5,7 +5,7 @@ The table is written by hand and says only which decision needs the modality; it
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from assistant.collect_draft import Draft, located, neutralise, word
@@ -52,6 +52,23 @@ ABSENT: dict[ModalityName, AbsentModality] = {
         "clinical notes", "symptoms, wishes and events that the record does not code",
         "clinic letters or tumour-board notes", 15),
 }  # fmt: skip
+
+
+_SECTION_TESTS: Mapping[str, str] = {
+    "summary": f"{ABSENT[ModalityName.CLINICAL].test} would",
+    "imaging": f"{ABSENT[ModalityName.IMAGING].test} would",
+    "molecular": f"{ABSENT[ModalityName.VARIANTS].test} or {ABSENT[ModalityName.EXPRESSION].test} would",
+    "predictions": "imaging, expression or a clinical record that the models can read would",
+    "similar_cases": "a reference cohort with patients of this disease would",
+    "therapy": "molecular testing that a therapy row can be matched on, or a guideline for this disease, would",
+}
+
+
+def empty_section_note(section: str) -> str:
+    """What a section without any evidence says: that it has none, and what would give it some."""
+    if section not in _SECTION_TESTS:
+        return "Nothing in the ledger belongs to this section: no gap and no conflict between the sources was found."
+    return f"Nothing in the ledger belongs to this section; {_SECTION_TESTS[section]} fill it."
 
 
 def is_present(patient: Patient, modality: ModalityName) -> bool:

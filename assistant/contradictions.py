@@ -1,17 +1,21 @@
-"""Where two sources about the same thing disagree: modality against modality, notes against record.
+"""Where two sources about the same thing disagree: prediction, notes and images against record and sequencing.
 
-Only disagreements that can be read off the contracts are found; two notes that differ in tone are not.
+Only disagreements that can be read off the contracts are found; two notes that differ in tone are not. Each side is
+told with its source and place. Two records (FHIR and JSON) that differ are told among the reading warnings.
 A contradiction is reported, never resolved: which side is right is the reader's decision.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from assistant.contradictions_notes import note_sides
-from encoders.patient import Patient
+from assistant.contradictions_images import image_disagreements
+from assistant.contradictions_notes import note_disagreements, note_name, note_place
+from assistant.contradictions_scope import Case, placed
+from assistant.contradictions_tumour import same_lineage
+from encoders import oncotree
+from encoders.patient import Patient, SourceLocator
 from encoders.prediction import PatientPrediction, Prediction
 from encoders.vocabulary import CANCERS, MOLECULAR_LABELS
 
@@ -19,25 +23,35 @@ CONFIDENT = 0.8
 """A prediction at or above this probability that disagrees with a measurement is worth showing."""
 
 _NEGATIVE = {"mutated": "wild type", "amplified": "not amplified"}
-_STAGE = re.compile(r"\b[Ss]tage\s+(IV|I{1,3})\s?([ABC])?(\d)?\b")
-_GIVEN = re.compile(
-    r"(?i)\b(?:received|treated with|started on|currently on|completed|progress(?:ed|ion) on|responding to)\s+"
-    r"(?:\w+\s+){0,3}?([a-z][a-z-]{4,})\b"
-)
+
+
+KINDS = (
+    "sex", "age", "histology", "cancer_type", "body_part", "laterality", "stage", "variant", "molecular", "fusion",
+    "copy_number", "biomarker", "treatment", "treatment_line", "measurable_disease", "lesion_number", "lesion",
+)  # fmt: skip
+"""What sources can disagree on, most consequential first: whose files these are, which disease, then what chooses a
+therapy, then what has been done and measured."""
 
 
 @dataclass(frozen=True)
 class Contradiction:
-    """first and second : the two sides in words.
+    """Two sources that disagree.
 
-    kind : molecular, cancer_type, stage, treatment, sex, age, laterality, variant, biomarker or lesion
+    kind : one of KINDS
+    first, second : the two sides in words, each with its source and place
+    sources : where each side stands; None for a side that no file holds (a prediction)
     """
 
     kind: str
     statement: str
     first: str
     second: str
-    file: str | None = None
+    sources: tuple[SourceLocator | None, SourceLocator | None] = (None, None)
+
+    @property
+    def file(self) -> str | None:
+        """The file of the first side."""
+        return self.sources[0].file if self.sources[0] else None
 
 
 def predicted_label(predicted: Prediction) -> tuple[str, float]:
@@ -86,12 +100,9 @@ def molecular_agreement(patient: Patient, gene: str, label: str) -> str:
 
 def find_contradictions(patient: Patient, prediction: PatientPrediction) -> tuple[Contradiction, ...]:
     """Every contradiction of the case, most consequential first."""
-    return (
-        *_molecular(patient, prediction),
-        *_cancer_type(patient, prediction),
-        *_notes(patient),
-        *_note_values(patient, prediction),
-    )
+    case = Case(patient, prediction)
+    found = (*_molecular(patient, prediction), *_cancer_type(patient, prediction), *_notes(case), *_images(case))
+    return tuple(sorted(found, key=lambda c: KINDS.index(c.kind)))
 
 
 def _molecular(patient: Patient, prediction: PatientPrediction) -> Iterator[Contradiction]:
@@ -102,72 +113,49 @@ def _molecular(patient: Patient, prediction: PatientPrediction) -> Iterator[Cont
         label, chance = predicted_label(predicted)
         measured = measured_state(patient, gene)
         if measured is not None and measured != label and chance >= CONFIDENT:
-            first = f"the model predicts {gene} {label} from the image, probability {chance:.2f}"
-            second = f"sequencing reports {gene} {measured}"
-            yield Contradiction(
-                "molecular", f"Image and sequencing disagree on {gene}: {first}; {second}.", first, second
-            )
+            source = next((v.source for v in patient.variants or () if v.gene == gene), None)
+            basis = "the image" if set(predicted.inputs) <= {"imaging"} else ", ".join(predicted.inputs)
+            first = f"{_model(predicted)} predicts {gene} {label} from {basis}, probability {chance:.2f}"
+            second = f"{placed('sequencing', source)} reports {gene} {measured}"
+            statement = f"Prediction and sequencing disagree on {gene}: {first}; {second}."
+            yield Contradiction("molecular", statement, first, second, (None, source))
 
 
 def _cancer_type(patient: Patient, prediction: PatientPrediction) -> Iterator[Contradiction]:
+    recorded = patient.oncotree_code
     for predicted in prediction.predictions:
-        if predicted.task != "cancer_type" or patient.oncotree_code is None:
+        if predicted.task != "cancer_type" or recorded is None:
             continue
         code = predicted_type_code(predicted)
-        if code != patient.oncotree_code and (predicted.probability or 0) >= CONFIDENT:
-            first = f"the model predicts {CANCERS.get(code or '', code)}, probability {predicted.probability:.2f}"
-            second = f"the record says {CANCERS.get(patient.oncotree_code, patient.oncotree_code)}"
-            yield Contradiction(
-                "cancer_type", f"Model and record disagree on the cancer type: {first}; {second}.", first, second
-            )
+        if not same_lineage(code or "", recorded) and (predicted.probability or 0) >= CONFIDENT:
+            source = patient.sources.get("oncotree_code")
+            said = CANCERS.get(code or "") or oncotree.name(code or "") or code
+            first = f"{_model(predicted)} predicts {said}, probability {predicted.probability:.2f}"
+            name = CANCERS.get(recorded) or oncotree.name(recorded) or recorded
+            second = f"{placed('the record', source)} says {name}"
+            statement = f"Prediction and record disagree on the cancer type: {first}; {second}."
+            yield Contradiction("cancer_type", statement, first, second, (None, source))
 
 
-def _notes(patient: Patient) -> Iterator[Contradiction]:
-    recorded = re.sub(r"(?i)^stage\s+|\s", "", patient.diagnosis.stage or "").upper()
+def _model(predicted: Prediction) -> str:
+    return f"the model ({predicted.model_card} {predicted.weight_hash[:12]})"
+
+
+def _notes(case: Case) -> Iterator[Contradiction]:
+    for note, clause, found in note_disagreements(case):
+        place = note_place(note, clause)
+        first = f"{placed(note_name(note), place)} says {found.said}"
+        statement = f"Note and {found.against} disagree on {found.what}: {first}; {found.other}."
+        yield Contradiction(found.kind, statement, first, found.other, (place, found.other_source))
+
+
+def _images(case: Case) -> Iterator[Contradiction]:
     seen: set[tuple[str, str]] = set()
-    for note in patient.notes:
-        dated = f"the note of {note.date}" if note.date else f"the note {note.source.file}"
-        for match in _STAGE.finditer(note.text) if recorded else ():
-            stated = "".join(g or "" for g in match.groups()).upper()
-            if not (recorded.startswith(stated) or stated.startswith(recorded)) and ("stage", stated) not in seen:
-                seen.add(("stage", stated))
-                first, second = f"{dated} says stage {stated}", f"the record says stage {recorded}"
-                yield _note_against_record("stage", "the stage", first, second, note.source.file)
-        for drug in _drugs_given(note.text) if patient.treatments else ():
-            if drug not in _recorded_drugs(patient) and ("drug", drug) not in seen:
-                seen.add(("drug", drug))
-                first = f"{dated} says {drug} was given"
-                second = f"the record lists {', '.join(t.drug for t in patient.treatments)}"
-                yield _note_against_record("treatment", "treatment", first, second, note.source.file)
-
-
-def _note_values(patient: Patient, prediction: PatientPrediction) -> Iterator[Contradiction]:
-    sizes = tuple(m.longest_axial_diameter_mm for m in prediction.measurements if m.longest_axial_diameter_mm)
-    seen: set[tuple[str, str]] = set()
-    for note in patient.notes:
-        dated = f"the note of {note.date}" if note.date else f"the note {note.source.file}"
-        for kind, what, said, other in note_sides(patient, note, sizes):
-            if (kind, said) not in seen:
-                seen.add((kind, said))
-                yield _note_against_record(kind, what, f"{dated} says {said}", other, note.source.file)
-
-
-def _note_against_record(kind: str, what: str, first: str, second: str, file: str) -> Contradiction:
-    return Contradiction(kind, f"Note and record disagree on {what}: {first}; {second}.", first, second, file)
-
-
-def _canonical(name: str) -> str | None:
-    from retrieval.lexicon import canonical_drug  # noqa: PLC0415  the lexicon reads its files on first use
-
-    return canonical_drug(name)
-
-
-def _drugs_given(text: str) -> tuple[str, ...]:
-    found = (_canonical(m[1]) for m in _GIVEN.finditer(text))
-    return tuple(dict.fromkeys(d for d in found if d))
-
-
-def _recorded_drugs(patient: Patient) -> set[str]:
-    words = [w for t in patient.treatments for w in (t.drug, *re.split(r"[\s+,/]+", t.drug))]
-    words += [m.drug for m in patient.medications]
-    return {c for w in words if (c := _canonical(w))}
+    for series, found in image_disagreements(case):
+        if (found.kind, found.said) in seen:
+            continue
+        seen.add((found.kind, found.said))
+        name = f"the {series.role or series.modality.value}" + (f" of {series.date}" if series.date else "")
+        first = f"{placed(name, series.source)} says {found.said}"
+        statement = f"Image and record disagree on {found.what}: {first}; {found.other}."
+        yield Contradiction(found.kind, statement, first, found.other, (series.source, found.other_source))

@@ -1,119 +1,78 @@
-"""What a note says against the record: sex, age, side, variants, MSI, TMB, PD-L1, lesion size.
+"""What notes say against every other source, and two notes against each other where the record is silent.
 
-Found by narrow patterns: a sentence that denies, asks, quotes family history or compares with earlier findings is left
-alone, so a contradiction may be missed rather than invented. Not known here: which side is right.
+Found by narrow patterns over clauses (assistant/contradictions_scope.py): a sentence that doubts, asks, plans, quotes
+family history or speaks of the past is left alone, so a contradiction may be missed rather than invented. Where a thing
+can change and the note is older than the fact, or of another time than the scan, nothing is reported.
+
+Not known here: which side is right.
 """
 
-# ruff: noqa: E501  a pattern reads better unwrapped
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 
-from assistant.normalise import one_letter_variant
-from encoders.patient import Note, Patient
-
-Sides = tuple[str, str, str, str]
-"""kind, what is disagreed on, what the note says, what the other source says."""
-
-_SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n+")
-_NOT_ABOUT_NOW = re.compile(
-    r"(?i)\b(?:mother|father|sister|brother|aunt|uncle|family|partner|wife|husband|no|not|denies|without|negative for|if|"
-    r"rule out|\?|previous(?:ly)?|prior|earlier|before|formerly|was on)\b"
+from assistant.contradictions_genes import find_gene_state, find_variant
+from assistant.contradictions_lesions import find_image_side, find_measurable, find_number, find_size
+from assistant.contradictions_markers import find_biomarkers
+from assistant.contradictions_person import find_age, find_sex, find_side
+from assistant.contradictions_scope import Case, Clause, Disagreement, clauses, placed
+from assistant.contradictions_treatment import find_treatment
+from assistant.contradictions_tumour import (
+    decides_histology,
+    find_histology,
+    find_stage,
+    histologies_agree,
+    stated_histologies,
 )
-_SEX = re.compile(
-    r"(?i)\b(?:year[- ]old|y/?o|yr[- ]old|patient is an?|this)\s+(?:[a-z]+\s)?(woman|man|female|male|lady|gentleman)\b"
-)
-_AGE = re.compile(r"(?i)\b(\d{1,3})[\s-]*(?:year|yr)s?[\s-]*old\b")
-_SIDE = re.compile(r"(?i)\b(left|right)\b[\s-]+(?:\w+[\s-]+){0,2}?(breast|lung|kidney|renal|upper lobe|lower lobe)\b")
-_VARIANT = re.compile(
-    r"\b([A-Z][A-Z0-9]{1,7})\s+(p\.\(?[A-Za-z]{1,3}\d+(?:[A-Za-z]{3}|[A-Z*])\)?|[A-Z]\d{2,4}[A-Z*])(?!\w)"
-)
-_MSI = re.compile(r"(?i)\b(MSI[- ]?(?:H|high)|microsatellite instability[- ]high|MSS|microsatellite stable)\b")
-_TMB = re.compile(r"(?i)\bTMB\b(?:\s+(?:is|was|of|=))*:?\s*(\d+(?:\.\d+)?)\s*(?:mut)")
-_PDL1 = re.compile(r"(?i)\bPD-?L1\b(?:\s+(?:TPS|is|was|of|=|expression))*:?\s*(\d+(?:\.\d+)?)\s*%")
-_SIZE = re.compile(r"(?i)\b(?:lesion|mass|tumou?r|nodule)\b[^.]{0,30}?\b(\d+(?:\.\d+)?)\s?(mm|cm)\b")
-_FEMALE = frozenset(["woman", "female", "lady"])
-AGE_TOLERANCE_YEARS = 2.0
-"""A note may be written a while before the record's age."""
-RELATIVE_TOLERANCE = 0.3
-"""A size in a note may be measured on another study or by hand."""
-_VALUE_TOLERANCE = 0.05
+from encoders.patient import Note, SourceLocator
+
+Find = Callable[[Case, Clause, Note], Iterator[Disagreement]]
+
+FINDERS: tuple[Find, ...] = (
+    find_stage, find_treatment, find_histology, find_variant, find_gene_state, find_biomarkers, find_side,
+    find_image_side, find_number, find_size, find_measurable, find_sex, find_age,
+)  # fmt: skip
+"""Every check of one clause, most consequential first."""
 
 
-def note_sides(patient: Patient, note: Note, sizes_mm: tuple[float, ...] = ()) -> Iterator[Sides]:
-    """Every disagreement of one note with the patient's other sources; sizes_mm : longest diameters measured."""
-    for sentence in _SENTENCE.split(note.text):
-        if _NOT_ABOUT_NOW.search(sentence):
-            continue
-        for find in _FINDERS:
-            yield from find(patient, sentence)
-        if sizes_mm and (match := _SIZE.search(sentence)):
-            stated = float(match[1]) * (10 if match[2].lower() == "cm" else 1)
-            if all(abs(stated - s) > RELATIVE_TOLERANCE * s for s in sizes_mm):
-                measured = ", ".join(f"{s:.0f} mm" for s in sizes_mm)
-                yield "lesion", "the lesion size", f"{match[1]} {match[2].lower()}", f"the images measure {measured}"
+def note_name(note: Note) -> str:
+    """ "the note of 2024-05-06", or the note by its file."""
+    return f"the note of {note.date}" if note.date else "the note"
 
 
-def _sex(patient: Patient, sentence: str) -> Iterator[Sides]:
-    match = _SEX.search(sentence)
-    if match and patient.sex in ("female", "male"):
-        said = "female" if match[1].lower() in _FEMALE else "male"
-        if said != patient.sex:
-            yield "sex", "sex", said, f"the record says {patient.sex}"
+def note_place(note: Note, clause: Clause) -> SourceLocator:
+    """The file and line of a clause."""
+    line = f"line {clause.line}"
+    return SourceLocator(note.source.file, f"{note.source.place}, {line}" if note.source.place else line)
 
 
-def _age(patient: Patient, sentence: str) -> Iterator[Sides]:
-    match = _AGE.search(sentence)
-    if match and patient.age_years is not None and abs(float(match[1]) - patient.age_years) > AGE_TOLERANCE_YEARS:
-        yield "age", "age", f"{match[1]} years", f"the record says {patient.age_years:.0f} years"
+def note_disagreements(case: Case) -> Iterator[tuple[Note, Clause, Disagreement]]:
+    """Every disagreement of the patient's notes with another source, by kind of check, each statement once."""
+    read = [(note, list(clauses(note.text))) for note in case.patient.notes]
+    seen: set[tuple[str, str]] = set()
+    for find in FINDERS:
+        for note, parts in read:
+            for clause in parts:
+                for found in find(case, clause, note):
+                    if (found.kind, found.said) not in seen:
+                        seen.add((found.kind, found.said))
+                        yield note, clause, found
+    if not decides_histology(case.patient):
+        yield from _two_notes(case, read)
 
 
-def _side(patient: Patient, sentence: str) -> Iterator[Sides]:
-    recorded = re.search(r"(?i)\b(left|right)\b", patient.diagnosis.site or "")
-    match = _SIDE.search(sentence)
-    if recorded and match and match[1].lower() != recorded[1].lower():
-        yield (
-            "laterality",
-            "the side",
-            f"{match[1].lower()} {match[2].lower()}",
-            f"the record says {patient.diagnosis.site}",
-        )
-
-
-def _variant(patient: Patient, sentence: str) -> Iterator[Sides]:
-    from retrieval.lexicon import canonical_gene  # noqa: PLC0415  the lexicon reads its files on first use
-
-    if patient.variants is None:
-        return
-    for match in _VARIANT.finditer(sentence):
-        gene, change = canonical_gene(match[1]), one_letter_variant(match[2])
-        if gene is None:
-            continue
-        held = [one_letter_variant(v.protein or "") for v in patient.variants if canonical_gene(v.gene) == gene]
-        if change not in held:
-            found = f"reports {gene} {', '.join(h for h in held if h)}" if any(held) else f"reports no {gene} variant"
-            yield "variant", f"{gene}", f"{gene} {change}", f"sequencing {found}"
-
-
-def _biomarkers(patient: Patient, sentence: str) -> Iterator[Sides]:
-    for name, pattern in (("TMB", _TMB), ("PD-L1", _PDL1)):
-        match = pattern.search(sentence)
-        values = [
-            b.value for b in patient.biomarkers if b.name.upper().startswith(name) and not isinstance(b.value, str)
-        ]
-        if match and values and all(abs(float(match[1]) - v) > max(_VALUE_TOLERANCE * v, 0.5) for v in values):
-            yield "biomarker", name, f"{name} {match[1]}", f"the record says {name} {values[0]:g}"
-    if match := _MSI.search(sentence):
-        said = _unstable(match[1])
-        for marker in patient.biomarkers:
-            recorded = _MSI.search(str(marker.value)) if "MSI" in marker.name.upper() else None
-            if recorded and _unstable(recorded[1]) != said:
-                yield "biomarker", "MSI", match[1], f"the record says {marker.value}"
-
-
-def _unstable(text: str) -> bool:
-    return "stable" not in text.lower() and text.upper() != "MSS"
-
-
-_FINDERS: tuple[Callable[[Patient, str], Iterator[Sides]], ...] = (_sex, _age, _side, _variant, _biomarkers)
+def _two_notes(case: Case, read: list[tuple[Note, list[Clause]]]) -> Iterator[tuple[Note, Clause, Disagreement]]:
+    """The first pair of notes that name two histologies the record does not choose between."""
+    stated = [
+        (note, clause, words, codes)
+        for note, parts in read
+        for clause in parts
+        for words, codes in stated_histologies(case.patient, clause)
+    ]
+    for i, (note, clause, words, codes) in enumerate(stated):
+        for other_note, other_clause, other_words, other_codes in stated[i + 1 :]:
+            if other_note is not note and not histologies_agree(codes, other_codes):
+                source = note_place(other_note, other_clause)
+                other = f"{placed(note_name(other_note), source)} says {other_words}"
+                yield note, clause, Disagreement("histology", "the histology", words, other, source, "another note")
+                return

@@ -54,11 +54,18 @@ def _topics() -> Iterator[tuple[str, Topic]]:
 TOPICS: Mapping[str, Topic] = dict(_topics())
 """Topic -> how it is asked and what answers it."""
 
-UNKNOWNS: tuple[Unknown, ...] = tuple(
-    Unknown(tuple(key.strip() for key in keys.split(",")), questions, test)
-    for (keys, test), questions in _blocks(_PROMPTS / "unknowns.txt")
-)
+
+def _unknowns(name: str) -> tuple[Unknown, ...]:
+    return tuple(
+        Unknown(tuple(key.strip() for key in keys.split(",")), questions, test)
+        for (keys, test), questions in _blocks(_PROMPTS / name)
+    )
+
+
+UNKNOWNS: tuple[Unknown, ...] = _unknowns("unknowns.txt")
 """What the ledger never answers, most particular first."""
+ROUTED_UNKNOWNS: tuple[Unknown, ...] = _unknowns("unknowns_routing.txt")
+"""More of it, for routing alone: the shipped decoder was trained without, and training reads UNKNOWNS only."""
 
 OTHER = "other"
 DEFAULT_TEST = "a document or test on exactly this point"

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from assistant.evidence import Evidence, Ledger
 from assistant.lm_lines import word_of
 from assistant.lm_pairs import MAX_ANSWERED
-from assistant.lm_questions import DEFAULT_TEST, OTHER, TOPICS, UNKNOWNS, Topic
+from assistant.lm_questions import DEFAULT_TEST, OTHER, ROUTED_UNKNOWNS, TOPICS, UNKNOWNS, Topic
 from assistant.question_types import TYPE_OF_TOPIC, WHAT_IF_TOPIC, QuestionType, lacking, names_biomarker
 from assistant.sections import is_outdone
 from assistant.what_if_question import POSSIBLE, is_what_if
@@ -149,7 +149,7 @@ def named_entities(question: str, ledger: Ledger) -> tuple[str, ...]:
 def _unknown_test(question: str, ledger: Ledger) -> str | None:
     """The test for something no ledger holds; None when the question is not about one, or a note speaks of it."""
     asked = question.lower()
-    for unknown in UNKNOWNS:
+    for unknown in (*UNKNOWNS, *ROUTED_UNKNOWNS):
         keys = [k for k in unknown.keys if k in asked]
         if keys and not any(k in e.text.lower() for e in ledger.of_type("note") for k in keys):
             return unknown.test

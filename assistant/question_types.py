@@ -92,6 +92,16 @@ BIOMARKERS: Mapping[str, str] = {
 """How a biomarker is asked for -> its analyte (retrieval/biomarker_values.py)."""
 
 
+DIAGNOSIS_FIELDS: Mapping[str, tuple[str, str]] = {
+    "stage": ("stage", "clinical or pathological staging (TNM and stage group)"),
+    "staging": ("stage", "clinical or pathological staging (TNM and stage group)"),
+    "grade": ("grade", "the pathology report with the tumour's grade"),
+    "histology": ("histology", "the pathology report of a biopsy or resection"),
+    "histological type": ("histology", "the pathology report of a biopsy or resection"),
+}
+"""How a part of the diagnosis is asked for -> its field of a diagnosis evidence, what would tell it."""
+
+
 def _asked(question: str, names: Mapping[str, object]) -> list[str]:
     low = question.lower()
     return [name for name in names if re.search(rf"(?<![a-z0-9]){re.escape(name)}s?(?![a-z0-9])", low)]
@@ -103,7 +113,7 @@ def names_biomarker(question: str) -> bool:
 
 
 def lacking(question: str, topic: str, ledger: Ledger) -> str | None:
-    """The test for a laboratory value or biomarker the question names and the ledger does not hold; else None.
+    """The test for a value, biomarker or part of the diagnosis the question names and the ledger lacks; else None.
 
     Without it, "what is the creatinine?" would be answered by the haemoglobin, which is true and no answer.
     """
@@ -112,6 +122,11 @@ def lacking(question: str, topic: str, ledger: Ledger) -> str | None:
         held = _names(ledger.of_type("lab"))
         if asked and not any(part in name for a in asked for part in LABS[a] for name in held):
             return f"a current blood test with {' and '.join(asked)}"
+    if topic == "diagnosis":
+        asked = _asked(question, DIAGNOSIS_FIELDS)
+        held = {name for e in ledger.of_type("diagnosis") for name in e.fields}
+        if asked and not held & {DIAGNOSIS_FIELDS[a][0] for a in asked}:
+            return " and ".join(dict.fromkeys(DIAGNOSIS_FIELDS[a][1] for a in asked))
     if topic == "biomarkers":
         asked = _asked(question, BIOMARKERS)
         analytes = {analyte_and_score(name)[0] for name in _names(ledger.of_type("biomarker"))}

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from assistant.collect_conflicts import conflict_statement
 from assistant.contradictions import find_contradictions, predicted_label
 from assistant.evidence import Evidence, Ledger
 from encoders.patient import Patient
@@ -168,6 +169,6 @@ def contradiction_table(
     by_text = {e.text: e.id for e in ledger.of_type("conflict")}
     return tuple(
         {"kind": c.kind, "statement": c.statement, "first": c.first, "second": c.second,
-         "evidence_id": by_text.get(c.statement)}
+         "evidence_id": by_text.get(conflict_statement(c))}
         for c in find_contradictions(patient, prediction)
     )  # fmt: skip

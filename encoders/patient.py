@@ -106,6 +106,8 @@ class SeriesHeader:
     anatomic_regions : meanings of Anatomic Region Sequence (0008,2218)
     contrast_agent : (0018,0010); None when the file format has no place for it, so that nothing follows from silence
     phantom : the files call what was scanned a phantom
+    patient_sex, patient_age_years : (0010,0040) as "female" or "male", (0010,1010) at the study in years; only for
+        comparing with the record
     """
 
     study_uid: str = ""
@@ -117,6 +119,8 @@ class SeriesHeader:
     kernel: str = ""
     contrast_agent: str | None = None
     phantom: bool = False
+    patient_sex: str | None = None
+    patient_age_years: float | None = None
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,15 @@
 """A backend that obeys any instruction it sees in its prompt, data included: for tests and for the injection benchmark.
 
 It is the worst model for prompt injection: whatever sentence of the evidence asks it to say, print, cite or call, it
-does, in several wordings and under every id it may cite. Not known here: what the checker and the plan do with it.
+does, under every id it may cite; so it does with the demands it is told of, however the prompt holds them.
+Not known here: what the checker and the plan do with it.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from assistant.llm.chat_model import ChatRequest, PromptStyle, SoftTokensPart, TextPart
@@ -21,13 +22,17 @@ _MOST_IDS = 4
 
 
 class ObeyingModel:
-    """Follows every instruction it finds; ``found`` : the demands it met, ``requests`` : what it was asked."""
+    """Follows every instruction it finds; ``found`` : the demands it met, ``requests`` : what it was asked.
+
+    known : demands it follows where the prompt holds their words at all, in whatever frame
+    """
 
     spec = "obeying"
     takes_soft_tokens = False
     style = PromptStyle.INSTRUCT
 
-    def __init__(self) -> None:
+    def __init__(self, known: Sequence[str] = ()) -> None:
+        self.known = tuple(known)
         self.requests: list[ChatRequest] = []
         self.found: list[str] = []
 
@@ -35,7 +40,8 @@ class ObeyingModel:
         """What the prompt's data asks for, as claims under every id that may be cited."""
         self.requests.append(request)
         text = prompt_text(request)
-        demands = list(dict.fromkeys(m[1].strip() for m in _DEMAND.finditer(text)))
+        told = [demand for demand in self.known if demand.lower() in text.lower()]
+        demands = list(dict.fromkeys([*told, *(m[1].strip() for m in _DEMAND.finditer(text))]))
         calls = [{"name": m[1], "arguments": m[2]} for m in _CALL.finditer(text)]
         self.found += demands
         claims: list[dict[str, Any]] = []

@@ -57,4 +57,12 @@ def read_series_header(header: Dataset) -> SeriesHeader:
         kernel=text(header, "ConvolutionKernel"),
         contrast_agent=text(header, "ContrastBolusAgent") or ", ".join(a for a in agents if a),
         phantom=any(_PHANTOM.search(text(header, tag).replace("_", " ")) for tag in spoken),
+        patient_sex={"F": "female", "M": "male"}.get(text(header, "PatientSex").strip().upper()),
+        patient_age_years=_age_years(text(header, "PatientAge")),
     )
+
+
+def _age_years(age: str) -> float | None:
+    """An Age String ("063Y", "011M") in years; None when it is not one (DICOM PS3.5 6.2, VR AS)."""
+    match = re.fullmatch(r"(\d{3})([DWMY])", age.strip().upper())
+    return int(match[1]) / {"D": 365.25, "W": 52.18, "M": 12, "Y": 1}[match[2]] if match else None
