@@ -80,6 +80,7 @@ def serve_forever(settings: Settings, *, host: str, port: int) -> None:
     import uvicorn  # noqa: PLC0415
 
     made = make_app(settings, port=port)
+    made.state.workbench.judge()  # a model of --nli that cannot be loaded is said before anything is served
     uvicorn.run(made, host=host, port=port, log_level="info", access_log=False, server_header=False)
 
 

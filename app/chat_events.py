@@ -11,11 +11,13 @@ from enum import Enum
 from typing import Any
 
 from assistant.chat_events import ChatEvent, ToolStep
+from assistant.evidence import Evidence
 
 
 def event_to_dict(event: Any) -> dict[str, Any]:
     """One ChatEvent as JSON values; ``kind`` names it."""
-    return {"kind": str(event.kind), **{k: v for k, v in _plain(event).items() if k != "kind" and v is not None}}
+    found = {"kind": str(event.kind), **{k: v for k, v in _plain(event).items() if k != "kind" and v is not None}}
+    return {**found, "evidence": evidence_to_dict(event.evidence)} if "evidence" in found else found
 
 
 def _plain(value: Any) -> Any:
@@ -28,6 +30,26 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [_plain(v) for v in value]
     return value
+
+
+def evidence_to_dict(item: Evidence) -> dict[str, Any]:
+    """Evidence that an answer added, in the form of report.json's entries, with ``how`` it was made."""
+    source = {k: v for k, v in vars(item.source).items() if v is not None}
+    return {**_plain(item), "source": source, "how": how_made(item)}
+
+
+def how_made(item: Evidence) -> str:
+    """How evidence that an answer added was computed, in words."""
+    if not item.hypothetical:
+        return "Looked up for this answer; the report's evidence does not list it."
+    shown = {name: item.fields[name].display for name in ("change", "assumption") if name in item.fields}
+    assumed = f"; assumed: {shown['assumption']}" if "assumption" in shown else ""
+    risk = item.type == "hypothetical_risk"
+    by = "the same survival model predicted again" if risk else "the therapy rows were matched again"
+    return (
+        f"Computed for this answer alone: on a copy of the patient, changed as supposed ({shown.get('change', '')}"
+        f"{assumed}), {by}, and both results were compared. The record and the report are unchanged."
+    )
 
 
 def answer_to_dict(question: str, case_id: str, events: Iterable[ChatEvent]) -> dict[str, Any]:
@@ -44,6 +66,7 @@ def answer_to_dict(question: str, case_id: str, events: Iterable[ChatEvent]) -> 
         "withheld": of_kind["withheld"],
         "abstained": next((e["text"] for e in shown if e["kind"] == "abstain"), None),
         "added_evidence": [e["evidence"] for e in shown if e["kind"] == "evidence"],
+        "reliance": next((e["reliance"] for e in shown if e["kind"] == "reliance"), None),
         "trace": done.get("trace", []),
         "left_out": done.get("left_out", []),
     }
@@ -71,15 +94,22 @@ class AnswerText:
         self._sentences: list[str] = []
         self._note = ""
         self._withheld = 0
+        self._judged: list[str] = []
+        self._added: list[Evidence] = []
+        self._reliance = ""
 
     def add(self, event: ChatEvent) -> None:
         """Take one more event."""
         if event.kind == "step":
             self._note = event.text
+        elif event.kind == "withheld" and event.judge:
+            self._judged.append(event.reason)
         elif event.kind == "withheld":
             self._withheld += 1
-        elif event.kind == "evidence":
-            pass  # opened by its id; the claim that cites it is the answer
+        elif event.kind == "reliance":
+            self._reliance = event.text
+        elif event.evidence is not None:
+            self._added.append(event.evidence)  # opened by its id; the claim that cites it is the answer
         elif event.text:
             marks = "".join(f" [{c}]" for c in event.citations)
             self._sentences.append(f"{event.text}{marks}")
@@ -89,13 +119,23 @@ class AnswerText:
         """What is known so far."""
         return "\n".join(self._sentences)
 
+    def added(self) -> tuple[dict[str, Any], ...]:
+        """The evidence that this answer alone can open."""
+        return tuple(evidence_to_dict(e) for e in self._added)
+
     def note(self) -> str:
         """What is being done now."""
         return self._note
 
     def final_note(self) -> str:
         """What the reader should know about the answer; "" when nothing."""
-        if not self._withheld:
-            return ""
-        sentences = "sentence was" if self._withheld == 1 else "sentences were"
-        return f"{self._withheld} {sentences} withheld: the evidence does not hold what the model wrote."
+        notes = []
+        if self._withheld:
+            notes.append(f"{_sentences(self._withheld)} withheld: the evidence does not hold what the model wrote.")
+        if self._judged:
+            notes.append(f"{_sentences(len(self._judged))} withheld by the judge: {'; '.join(self._judged)}.")
+        return " ".join((*notes, self._reliance)).strip()
+
+
+def _sentences(count: int) -> str:
+    return "1 sentence was" if count == 1 else f"{count} sentences were"

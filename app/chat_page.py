@@ -78,6 +78,10 @@ def build_page(workbench: Workbench) -> gr.Blocks:
                             placeholder="Ask about this case", show_label=False, lines=1, max_lines=4, submit_btn=True,
                             elem_id="rd-question",
                         )  # fmt: skip
+                        weigh = gr.Checkbox(
+                            label="Also say how the answer changes without the image and without the omics (slower)",
+                            container=False, elem_id="rd-weigh",
+                        )  # fmt: skip
                     with gr.Column(scale=2, min_width=260):
                         panel = gr.HTML()
                 with gr.Tab("Evidence"):
@@ -91,10 +95,10 @@ def build_page(workbench: Workbench) -> gr.Blocks:
             trigger(desk.refresh, [cases, shown], views, **quiet)
         upload.upload(desk.add_case, [upload], [cases, status], **quiet)
         again.click(desk.write_again, [cases], [status], **quiet)
-        asked = [question, cases, turns]
+        asked = [question, cases, turns, weigh]
         question.submit(desk.ask, asked, [messages, turns, question], **quiet)
         for button in examples:
-            button.click(desk.ask, [button, cases, turns], [messages, turns, question], **quiet)
+            button.click(desk.ask, [button, cases, turns, weigh], [messages, turns, question], **quiet)
     return page
 
 
@@ -147,7 +151,9 @@ class _Desk:
             raise gr.Error("Choose a case first.", print_exception=False)
         return pieces.case_status(self.workbench.submit(case_id))
 
-    def ask(self, question: str, case_id: str | None, turns: list[Turn]) -> Iterator[tuple[str, list[Turn], Any]]:
+    def ask(
+        self, question: str, case_id: str | None, turns: list[Turn], weigh: bool
+    ) -> Iterator[tuple[str, list[Turn], Any]]:
         """Stream the answer to one question into the conversation."""
         if not question.strip():
             yield gr.skip(), gr.skip(), gr.skip()
@@ -161,11 +167,11 @@ class _Desk:
         yield pieces.conversation([*turns, turn], known), turns, ""
         try:
             text = AnswerText()
-            for event in self.workbench.ask(case_id, turn.question, history):
+            for event in self.workbench.ask(case_id, turn.question, history, reliance=weigh):
                 text.add(event)
-                turn = Turn(turn.question, answer=text.shown(), note=text.note())
+                turn = Turn(turn.question, answer=text.shown(), note=text.note(), added=text.added())
                 yield pieces.conversation([*turns, turn], known), turns, gr.skip()
-            turn = Turn(turn.question, answer=text.shown(), note=text.final_note(), done=True)
+            turn = Turn(turn.question, answer=text.shown(), note=text.final_note(), done=True, added=text.added())
         except RadomicaError as error:
             turn = Turn(turn.question, note=str(error), done=True, failed=True)
         yield pieces.conversation([*turns, turn], known), [*turns, turn], gr.skip()

@@ -15,6 +15,7 @@ import json
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -50,6 +51,10 @@ LLMOption = Annotated[
     str | None, typer.Option("--llm", metavar="SPEC", help="embedded, hf:ID, vllm:URL#MODEL or openai:URL#MODEL.")
 ]
 OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to write.")]
+NliOption = Annotated[
+    str | None,
+    typer.Option("--nli", metavar="ID|FOLDER", help="An NLI model reads each checked claim again; it only withholds."),
+]
 RemoteOption = Annotated[
     bool, typer.Option("--allow-remote", help="Let patient data go to an LLM address outside this network.")
 ]
@@ -87,6 +92,7 @@ def report(
     llm: LLMOption = None,
     seed: SeedOption = 0,
     allow_remote: RemoteOption = False,
+    nli: NliOption = None,
     allow_mixed_ids: Annotated[
         bool, typer.Option("--allow-mixed-ids", help="Files name different patient ids, and you vouch they are one.")
     ] = False,
@@ -99,7 +105,7 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Read a patient folder and write report.html and report.json."""
-    settings = _settings(llm, allow_remote=allow_remote)
+    settings = _settings(llm, allow_remote=allow_remote, nli=nli)
     _check_folder(folder)
     with progress_line("loading the language model") as progress:
         written = _report(
@@ -110,17 +116,20 @@ def report(
 
 
 @app.command()
-def chat(folder: FolderArgument, llm: LLMOption = None, allow_remote: RemoteOption = False) -> None:
+def chat(
+    folder: FolderArgument, llm: LLMOption = None, allow_remote: RemoteOption = False, nli: NliOption = None
+) -> None:
     """Ask about one case in the terminal; type an evidence id (M1) to open it, /quit to leave."""
-    from app.make_report import open_case, open_llm  # noqa: PLC0415
+    from app.make_report import open_case, open_judge, open_llm  # noqa: PLC0415
     from app.terminal_chat import talk  # noqa: PLC0415
 
-    settings = _settings(llm, allow_remote=allow_remote)
+    settings = _settings(llm, allow_remote=allow_remote, nli=nli)
     _check_folder(folder)
     with progress_line("loading the language model") as progress:
+        judge = open_judge(settings)
         model = open_llm(settings)
         context = open_case(folder, progress=progress)
-    talk(context, model)
+    talk(context, model, judge=judge)
 
 
 @app.command()
@@ -129,9 +138,10 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535)] = 7860,
     llm: LLMOption = None,
     allow_remote: RemoteOption = False,
+    nli: NliOption = None,
 ) -> None:
     """The page and the API on this machine."""
-    settings = _settings(llm, allow_remote=allow_remote)
+    settings = _settings(llm, allow_remote=allow_remote, nli=nli)
     with progress_line("starting the page and the API"):
         from app.api import serve_forever  # noqa: PLC0415
     serve_forever(settings, host=host, port=port)
@@ -200,44 +210,29 @@ def eval_smoke(
     _eval_rows("smoke", _settings(llm, allow_remote=allow_remote), out=out, seed=seed, only=tuple(only or ()))
 
 
-@eval_app.command("imaging")
-def eval_imaging(
-    out: OutOption = Path("radomica-out/imaging"),
-    seed: SeedOption = 0,
-    only: Annotated[list[str] | None, typer.Option("--only", help="Groups to run; may be given again.")] = None,
-) -> None:
-    """Heat maps against segments, and what the molecular reading rests on; exit code 1 when a row misses its bar."""
-    _eval_rows("imaging", _settings(None, allow_remote=False), out=out, seed=seed, only=tuple(only or ()))
+PLAIN_BENCHMARKS = {
+    "imaging": "Heat maps against segments, and what the molecular reading rests on.",
+    "fusion": "Predictions on real cohorts, cross-validated; the same --out goes on with a stopped run.",
+    "grounding": "The checker on labelled claims, injected instructions, hostile servers.",
+    "llm": "The same tokens from vLLM, seconds to the first sentence, time outside the LLM; needs a vLLM environment.",
+    "therapy": "Therapy rows against CIViC and MOAlmanac, and short patients with the options expected.",
+}
+"""Benchmarks whose command takes --out, --seed and --only alone -> what --help says; exit code 1 when a row misses."""
 
 
-@eval_app.command("fusion")
-def eval_fusion(
-    out: OutOption = Path("radomica-out/fusion"),
-    seed: SeedOption = 0,
-    only: Annotated[list[str] | None, typer.Option("--only", help="Groups to run; may be given again.")] = None,
-) -> None:
-    """Predictions on real cohorts, cross-validated; the same --out goes on with a stopped run."""
-    _eval_rows("fusion", _settings(None, allow_remote=False), out=out, seed=seed, only=tuple(only or ()))
+def _plain_benchmark(name: str) -> Callable[..., None]:
+    def command(
+        out: OutOption = Path(f"radomica-out/{name}"),
+        seed: SeedOption = 0,
+        only: Annotated[list[str] | None, typer.Option("--only", help="Groups to run; may be given again.")] = None,
+    ) -> None:
+        _eval_rows(name, _settings(None, allow_remote=False), out=out, seed=seed, only=tuple(only or ()))
+
+    return command
 
 
-@eval_app.command("grounding")
-def eval_grounding(
-    out: OutOption = Path("radomica-out/grounding"),
-    seed: SeedOption = 0,
-    only: Annotated[list[str] | None, typer.Option("--only", help="Groups to run; may be given again.")] = None,
-) -> None:
-    """The checker on labelled claims, injected instructions, hostile servers; exit code 1 when a row misses its bar."""
-    _eval_rows("grounding", _settings(None, allow_remote=False), out=out, seed=seed, only=tuple(only or ()))
-
-
-@eval_app.command("llm")
-def eval_llm(
-    out: OutOption = Path("radomica-out/llm"),
-    seed: SeedOption = 0,
-    only: Annotated[list[str] | None, typer.Option("--only", help="Groups to run; may be given again.")] = None,
-) -> None:
-    """The same tokens from vLLM, seconds to the first sentence, time outside the LLM; needs a vLLM environment."""
-    _eval_rows("llm", _settings(None, allow_remote=False), out=out, seed=seed, only=tuple(only or ()))
+for benchmark_name, says in PLAIN_BENCHMARKS.items():
+    eval_app.command(benchmark_name, help=says)(_plain_benchmark(benchmark_name))
 
 
 @llm_app.command("info")
@@ -252,8 +247,8 @@ def llm_info(llm: LLMOption = None, allow_remote: RemoteOption = False, as_json:
     _print(as_json, {**known, **model.versions()})
 
 
-def _settings(llm: str | None, *, allow_remote: bool) -> Settings:
-    settings = read_settings(llm=llm, allow_remote=allow_remote)
+def _settings(llm: str | None, *, allow_remote: bool, nli: str | None = None) -> Settings:
+    settings = read_settings(llm=llm, allow_remote=allow_remote, nli=nli)
     apply_offline(settings)
     return settings
 
@@ -287,11 +282,12 @@ def _report(
     reliance: bool = False,
     use_proposed: bool = False,
 ) -> Any:
-    from app.make_report import open_case, open_llm, write_report  # noqa: PLC0415
+    from app.make_report import open_case, open_judge, open_llm, write_report  # noqa: PLC0415
 
+    judge = open_judge(settings)  # before the case is read: a name that cannot be loaded is said at once
     model = open_llm(settings)
     context = open_case(folder, progress=progress, allow_mixed_ids=allow_mixed_ids, use_proposed=use_proposed)
-    return write_report(context, model, out, seed=seed, progress=progress, reliance=reliance)
+    return write_report(context, model, out, seed=seed, progress=progress, reliance=reliance, judge=judge)
 
 
 def _print_report(written: Any, *, as_json: bool, hint: bool) -> None:
@@ -300,12 +296,11 @@ def _print_report(written: Any, *, as_json: bool, hint: bool) -> None:
         print_json(found)
         return
     seconds = ", ".join(f"{k} {v:.1f} s" for k, v in found["timings_s"].items())
-    supported = found["verdict_counts"]["SUPPORTED"]
     pairs = {
         "report": written.html,
         "data": written.json,
         "case": found["case_id"] + (" (synthetic)" if found["synthetic"] else ""),
-        "claims": f"{found['printed']} printed, {supported} supported by evidence, {found['withheld']} withheld",
+        "claims": written.claims_line(),
         "time": seconds,
     }
     if hint:

@@ -14,7 +14,7 @@ from app.console import print_json, progress_line
 from encoders.errors import InputError
 
 
-def ask(
+def ask(  # noqa: PLR0913, PLR0917 - an option of the command is an argument of the function
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A patient folder.")],
     question: Annotated[str, typer.Argument(metavar="QUESTION", help="In quotes.")],
     llm: Annotated[str | None, typer.Option("--llm", metavar="SPEC", help="As for `radomica report`.")] = None,
@@ -24,23 +24,28 @@ def ask(
         str,
         typer.Option("--plan-by", metavar="WHO", help="question (fixed plan by its type) or model (it calls tools)."),
     ] = "question",
+    nli: Annotated[str | None, typer.Option("--nli", metavar="ID|FOLDER", help="As for `radomica report`.")] = None,
+    reliance: Annotated[
+        bool, typer.Option("--reliance", help="Also say how the answer changes with the image blank and without omics.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, the trace in it.")] = False,
 ) -> None:
     """Answer one question about a case; every sentence is checked and cites its evidence."""
     from app.chat_events import AnswerText, answer_to_dict, trace_lines  # noqa: PLC0415
-    from app.make_report import open_case, open_llm  # noqa: PLC0415
+    from app.make_report import open_case, open_judge, open_llm  # noqa: PLC0415
     from app.settings import apply_offline, read_settings  # noqa: PLC0415
     from app.terminal_chat import printable  # noqa: PLC0415
     from assistant.chat import answer  # noqa: PLC0415
 
-    settings = read_settings(llm=llm, allow_remote=allow_remote)
+    settings = read_settings(llm=llm, allow_remote=allow_remote, nli=nli)
     apply_offline(settings)
     if not folder.exists():
         raise InputError(f"{folder} is not there; give the folder (or zip) that holds one patient's files.")
     with progress_line("loading the language model") as progress:
+        judge = open_judge(settings)
         model = open_llm(settings)
         context = open_case(folder, progress=progress)
-        events = list(answer(question, context, model, plan_by=plan_by))
+        events = list(answer(question, context, model, plan_by=plan_by, judge=judge, reliance=reliance))
     if as_json:
         print_json(answer_to_dict(question, context.patient.patient_id, events))
         return

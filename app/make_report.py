@@ -43,9 +43,17 @@ class WrittenReport:
             "verdict_counts": report.verdict_counts(),
             "printed": sum(len(s.claims) for s in report.sections),
             "withheld": len(report.withheld),
+            **{k: v for k, v in report.raw_claims.items() if k == "withheld_by_the_judge"},
             **({"reliance": report.reliance["score"]} if report.reliance else {}),
             "timings_s": {k: round(v, 2) for k, v in report.timings_s.items()},
         }
+
+    def claims_line(self) -> str:
+        """How many claims are printed and withheld, in words."""
+        found = self.to_dict()
+        judged = found.get("withheld_by_the_judge")
+        withheld = f"{found['withheld']} withheld" + ("" if judged is None else f" ({judged} by the NLI judge)")
+        return f"{found['printed']} printed, {found['verdict_counts']['SUPPORTED']} supported by evidence, {withheld}"
 
 
 def open_llm(settings: Settings) -> Any:
@@ -53,6 +61,15 @@ def open_llm(settings: Settings) -> Any:
     from assistant.llm.resolve import load_llm  # noqa: PLC0415
 
     return load_llm(settings.llm, allow_remote=settings.allow_remote)
+
+
+def open_judge(settings: Settings) -> Any:
+    """The NLI judge of --nli, or None where none is asked for; raises what CrossEncoderJudge raises."""
+    if settings.nli is None:
+        return None
+    from assistant.grounding_judge import CrossEncoderJudge  # noqa: PLC0415
+
+    return CrossEncoderJudge(settings.nli)
 
 
 def open_case(
@@ -74,14 +91,21 @@ def open_case(
 
 
 def write_report(
-    context: CaseContext, llm: Any, out: Path, *, seed: int, progress: Progress, reliance: bool = False
+    context: CaseContext,
+    llm: Any,
+    out: Path,
+    *,
+    seed: int,
+    progress: Progress,
+    reliance: bool = False,
+    judge: Any = None,
 ) -> WrittenReport:
     """Run the pipeline on a prepared case and write both files into ``out``, each whole or not at all."""
     from app.render import write_report_html  # noqa: PLC0415
     from assistant.pipeline import run  # noqa: PLC0415
     from assistant.report import write_report_json  # noqa: PLC0415
 
-    report = run(context, llm, seed=seed, reliance=reliance, progress=progress)
+    report = run(context, llm, seed=seed, reliance=reliance, judge=judge, progress=progress)
     progress("writing report.json and report.html")
     return WrittenReport(report, html=write_report_html(report, out), json=write_report_json(report, out))
 

@@ -3,6 +3,11 @@
   function open(id) {
     const panel = document.getElementById("rd-panel");
     if (!panel) return;
+    // Evidence of one answer alone (a what-if) is kept with its turn; the panel shows a copy of it.
+    for (const copy of panel.querySelectorAll(".rd-ev.rd-copy")) copy.remove();
+    const kept = [...document.querySelectorAll("#rd-messages .rd-ev")].find((entry) => entry.dataset.id === id);
+    if (kept) panel.append(kept.cloneNode(true));
+    if (kept) panel.lastElementChild.classList.add("rd-copy");
     for (const entry of panel.querySelectorAll(".rd-ev")) entry.hidden = entry.dataset.id !== id;
     const hint = panel.querySelector(".rd-hint");
     if (hint) hint.hidden = true;

@@ -32,13 +32,18 @@ _SPACES = re.compile(r"[ \t]+")
 
 @dataclass(frozen=True)
 class Turn:
-    """One question with what has been answered so far. ``note`` is a status ("reading the case") or an error."""
+    """One question with what has been answered so far. ``note`` is a status ("reading the case") or an error.
+
+    added : evidence that this answer made (a what-if), as app/chat_events.py: evidence_to_dict; kept with the turn,
+        because another answer may give the same id to other evidence
+    """
 
     question: str
     answer: str = ""
     note: str = ""
     done: bool = False
     failed: bool = False
+    added: tuple[Mapping[str, Any], ...] = ()
 
 
 def header() -> str:
@@ -85,14 +90,20 @@ def downloads(job: Mapping[str, Any] | None) -> str:
 
 
 def conversation(turns: Sequence[Turn], known: Iterable[str]) -> str:
-    """All turns, the newest last. Citations of known evidence become chips that open the panel."""
+    """All turns, the newest last. Citations of known evidence become chips that open the panel.
+
+    known : ids of the case's evidence; what a turn added opens from the turn itself
+    """
     ids = set(known)
     if not turns:
         return '<div class="rd-empty">Ask about this case. Every answer cites its evidence; a click opens it.</div>'
-    return str(Markup('<div class="rd-turns">{}</div>').format(Markup("").join(_turn(t, ids) for t in turns)))
+    return str(
+        Markup('<div class="rd-turns">{}</div>').format(Markup("").join(_turn(t, i, ids) for i, t in enumerate(turns)))
+    )
 
 
-def _turn(turn: Turn, known: set[str]) -> Markup:
+def _turn(turn: Turn, number: int, known: set[str]) -> Markup:
+    own = {str(e["id"]): f"turn{number}-{e['id']}" for e in turn.added}
     parts = [Markup('<div class="rd-q">{}</div>').format(turn.question)]
     if turn.answer or turn.note:
         note = (
@@ -101,14 +112,21 @@ def _turn(turn: Turn, known: set[str]) -> Markup:
             else ""
         )
         state = "done" if turn.done else "running"
+        kept = Markup("").join(_entry(e, {}, own[str(e["id"])]) for e in turn.added)
         parts.append(
-            Markup('<div class="rd-a" data-state="{}">{}{}</div>').format(state, cited(turn.answer, known), note)
+            Markup('<div class="rd-a" data-state="{}">{}{}{}</div>').format(
+                state, cited(turn.answer, known, own), note, kept
+            )
         )
     return Markup("").join(parts)
 
 
-def cited(text: str, known: set[str]) -> Markup:
-    """Escaped text, one paragraph a line, with [M1] as a chip where M1 is known."""
+def cited(text: str, known: set[str], own: Mapping[str, str] | None = None) -> Markup:
+    """Escaped text, one paragraph a line, with [M1] as a chip where M1 is known.
+
+    own : id -> the entry to open, for evidence of this answer alone
+    """
+    entries = {**{i: i for i in known}, **(own or {})}
 
     def line(words: str) -> Markup:
         parts, at = [], 0
@@ -116,8 +134,8 @@ def cited(text: str, known: set[str]) -> Markup:
             parts.append(escape(words[at : match.start()]))
             id_ = match[1]
             parts.append(
-                Markup('<button type="button" class="rd-chip" data-evidence="{0}">{0}</button>').format(id_)
-                if id_ in known
+                Markup('<button type="button" class="rd-chip" data-evidence="{}">{}</button>').format(entries[id_], id_)
+                if id_ in entries
                 else escape(match[0])
             )
             at = match.end()
@@ -137,7 +155,8 @@ def evidence_panel(report: Mapping[str, Any] | None) -> str:
     return str(Markup('<div class="rd-panel" id="rd-panel" aria-live="polite">{}{}</div>').format(hint, entries))
 
 
-def _entry(item: Mapping[str, Any], slices: Mapping[str, Any]) -> Markup:
+def _entry(item: Mapping[str, Any], slices: Mapping[str, Any], entry: str | None = None) -> Markup:
+    """One evidence; ``entry`` is what its chips open, where that is not its id."""
     fields = Markup("").join(
         Markup("<tr><th>{}</th><td>{}</td></tr>").format(name.replace("_", " "), field["display"])
         for name, field in item["fields"].items()
@@ -150,10 +169,14 @@ def _entry(item: Mapping[str, Any], slices: Mapping[str, Any]) -> Markup:
         picture = Markup('<figure><img src="{}" alt="{}"><figcaption>{}</figcaption></figure>').format(
             shown, words, words
         )
+    how = Markup('<p class="rd-how">{}</p>').format(item["how"]) if item.get("how") else ""
     return Markup(
-        '<article class="rd-ev" data-id="{0}" hidden><h3><b>{0}</b> {1}</h3><p>{2}</p>{3}<table>{4}</table>'
-        '<p class="rd-where">{5} {6}</p></article>'
-    ).format(item["id"], KIND_TITLES[item["kind"]], item["text"], picture, fields, source_text(item), _links(item))
+        '<article class="rd-ev" data-id="{}" hidden><h3><b>{}</b> {}</h3><p>{}</p>{}{}<table>{}</table>'
+        '<p class="rd-where">{} {}</p></article>'
+    ).format(
+        entry or item["id"], item["id"], KIND_TITLES[item["kind"]], item["text"], how, picture, fields,
+        source_text(item), _links(item),
+    )  # fmt: skip
 
 
 def evidence_table(report: Mapping[str, Any] | None) -> str:

@@ -4,6 +4,7 @@
 |---|---|---|---|
 | home | | RADOMICA_HOME | the platform's user data folder |
 | llm | --llm | RADOMICA_LLM | embedded |
+| nli | --nli | | none (the rules alone check each claim) |
 | offline | | RADOMICA_OFFLINE=1 | off |
 | database_url | | RADOMICA_DATABASE_URL | none (cases are kept as files) |
 | debug | | RADOMICA_DEBUG=1 | off; on, errors show their traceback |
@@ -34,6 +35,7 @@ class Settings:
     allow_remote: bool = False
     database_url: str | None = None
     debug: bool = False
+    nli: str | None = None
 
     @property
     def cases(self) -> Path:
@@ -42,13 +44,18 @@ class Settings:
 
 
 def read_settings(
-    *, llm: str | None = None, allow_remote: bool = False, environ: Mapping[str, str] | None = None
+    *,
+    llm: str | None = None,
+    allow_remote: bool = False,
+    nli: str | None = None,
+    environ: Mapping[str, str] | None = None,
 ) -> Settings:
     """Settings from flags and environment.
 
     Raises
     ------
-    SettingsError: a switch is neither 0 nor 1; --allow-remote together with RADOMICA_OFFLINE=1; an empty LLM spec.
+    SettingsError: a switch is neither 0 nor 1; --allow-remote together with RADOMICA_OFFLINE=1; an empty LLM spec or
+    NLI model.
     """
     env = os.environ if environ is None else environ
     offline = _switch(env, "RADOMICA_OFFLINE")
@@ -59,6 +66,8 @@ def read_settings(
         raise SettingsError(
             "the LLM spec is empty; allowed: embedded, hf:<model>, vllm:<url>#<model>, openai:<url>#<model>."
         )
+    if nli is not None and not nli.strip():
+        raise SettingsError("--nli is empty; name the hub id or folder of an NLI model, or leave it out.")
     return Settings(
         home=Path(env["RADOMICA_HOME"]).expanduser() if env.get("RADOMICA_HOME") else _default_home(),
         llm=spec.strip(),
@@ -66,6 +75,7 @@ def read_settings(
         allow_remote=allow_remote,
         database_url=env.get("RADOMICA_DATABASE_URL") or None,
         debug=_switch(env, "RADOMICA_DEBUG"),
+        nli=nli.strip() if nli is not None else None,
     )
 
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
-from app.chat_events import AnswerText, trace_lines
+from app.chat_events import AnswerText, how_made, trace_lines
 from assistant.chat_events import ToolStep
 from assistant.evidence import Evidence
 from assistant.report import RESEARCH_USE
@@ -22,11 +22,18 @@ _ID = re.compile(r"\[?([FIMPXSG]\d+)\]?", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """Control characters: text from a note must not move the cursor or recolour the terminal."""
 
-TRACE = "/trace"
+TRACE, RELIANCE = "/trace", "/reliance"
 LEAVE = ("/quit", "/exit", "/q")
 
 
-def talk(context: CaseContext, llm: Any, *, read: Callable[[str], str] = input, out: TextIO | None = None) -> None:
+def talk(
+    context: CaseContext,
+    llm: Any,
+    *,
+    judge: Any = None,
+    read: Callable[[str], str] = input,
+    out: TextIO | None = None,
+) -> None:
     """Ask and answer until /quit or the end of input."""
     from assistant.case_memory import CaseMemory  # noqa: PLC0415
     from assistant.chat import answer  # noqa: PLC0415  the models load with it
@@ -35,7 +42,10 @@ def talk(context: CaseContext, llm: Any, *, read: Callable[[str], str] = input, 
     synthetic = " (synthetic)" if context.patient.synthetic else ""
     write = _writer(stream)
     write(f"Case {context.patient.patient_id}{synthetic}. {RESEARCH_USE}\n")
-    write("Ask a question; type an id such as M1 to open its source; /trace shows the last steps; /quit leaves.\n")
+    write(
+        "Ask a question; type an id such as M1 to open its source; /trace shows the last steps; /reliance QUESTION "
+        "also says how the answer changes without the image and without the omics; /quit leaves.\n"
+    )
     memory = CaseMemory()
     added: dict[str, Evidence] = {}
     trace: tuple[ToolStep, ...] = ()
@@ -48,9 +58,11 @@ def talk(context: CaseContext, llm: Any, *, read: Callable[[str], str] = input, 
         if match := _ID.fullmatch(asked):
             write(open_source(context, match[1].upper(), added) + "\n")
             continue
+        weigh = asked.lower().startswith(f"{RELIANCE} ")
+        asked = asked[len(RELIANCE) :].strip() if weigh else asked
         text, shown = AnswerText(), ""
         added.clear()
-        for event in answer(asked, context, llm, memory=memory):
+        for event in answer(asked, context, llm, memory=memory, judge=judge, reliance=weigh):
             text.add(event)
             if event.evidence is not None:
                 added[event.evidence.id] = event.evidence
@@ -68,6 +80,7 @@ def open_source(context: CaseContext, evidence_id: str, added: Mapping[str, Evid
         return f"{evidence_id} is not in this case; ids here: {', '.join((*context.ledger.ids(), *extra))}"
     item = context.ledger[evidence_id] if evidence_id in context.ledger else extra[evidence_id]
     lines = [f"{item.id}  {item.text}"]
+    lines += [f"    {how_made(item)}"] if evidence_id not in context.ledger else []
     lines += [f"    {name.replace('_', ' ')}: {field.display}" for name, field in item.fields.items()]
     source = {k: v for k, v in vars(item.source).items() if v is not None}
     if item.source.pmid:

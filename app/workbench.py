@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from app.case_files import CaseFiles, StoredCase
-from app.make_report import open_case, open_llm, write_demo_case, write_report
+from app.make_report import open_case, open_judge, open_llm, write_demo_case, write_report
 from app.settings import Settings
 from encoders.errors import InputError, RadomicaError
 
@@ -46,6 +46,7 @@ class Workbench:
         self._queue: queue.Queue[str | None] = queue.Queue()
         self._contexts: OrderedDict[str, CaseContext] = OrderedDict()
         self._llm: Any = None
+        self._judge: Any = None
         self._preparing = threading.Lock()
         self._state = threading.Lock()
         self._worker: threading.Thread | None = None
@@ -120,8 +121,10 @@ class Workbench:
         """report.html of a finished job."""
         return (self.files.report_folder(job["case_id"], job["id"]) / "report.html").read_text(encoding="utf-8")
 
-    def ask(self, case_id: str, question: str, history: Sequence[tuple[str, str]] = ()) -> Iterator[Any]:
-        """Stream the ChatEvents that answer a question about a case.
+    def ask(
+        self, case_id: str, question: str, history: Sequence[tuple[str, str]] = (), *, reliance: bool = False
+    ) -> Iterator[Any]:
+        """Stream the ChatEvents that answer a question about a case; ``reliance`` as assistant.chat.answer takes it.
 
         Raises
         ------
@@ -130,7 +133,8 @@ class Workbench:
         asked = self.check_question(case_id, question)
         from assistant.chat import answer  # noqa: PLC0415  the models load with it
 
-        return answer(asked, self.context(case_id), self.llm(), history=tuple(history))
+        case, model, judge = self.context(case_id), self.llm(), self.judge()
+        return answer(asked, case, model, history=tuple(history), judge=judge, reliance=reliance)
 
     def check_question(self, case_id: str, question: str) -> str:
         """The question trimmed, if it may be asked; raises InputError."""
@@ -159,6 +163,13 @@ class Workbench:
             if self._llm is None:
                 self._llm = open_llm(self.settings)
             return self._llm
+
+    def judge(self) -> Any:
+        """The NLI judge of the settings, opened on first use; None where none is asked for."""
+        with self._state:
+            if self._judge is None:
+                self._judge = open_judge(self.settings)
+            return self._judge
 
     def _pending(self, case_id: str) -> bool:
         return any(j["case_id"] == case_id and j["state"] in ("submitted", "running") for j in self.jobs())
@@ -195,7 +206,7 @@ class Workbench:
             llm = self.llm()
             context = self.context(case_id, progress=self._progress(job_id))
             folder = self.files.report_folder(case_id, job_id)
-            write_report(context, llm, folder, seed=job["seed"], progress=self._progress(job_id))
+            write_report(context, llm, folder, seed=job["seed"], progress=self._progress(job_id), judge=self.judge())
             failure = ""
             self._change(job_id, state="done", progress="done")
         except RadomicaError as error:

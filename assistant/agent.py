@@ -22,7 +22,8 @@ from assistant.claim import CheckedClaim, Verdict
 from assistant.context_budget import keep_by_rank, room_for_evidence
 from assistant.evidence import Evidence
 from assistant.grounding import check_claim
-from assistant.hypothetical_claims import hold_hypothetical
+from assistant.grounding_judge import NliJudge, judge_claim
+from assistant.key_slices import with_key_slices
 from assistant.llm.chat_model import ChatModel, ChatRequest, PromptStyle, SoftTokensPart, can_word
 from assistant.prompt import chat_request, ledger_line, parse_claims, retry_request
 from assistant.question_routing import WIDE, Route, classify, nearest
@@ -67,6 +68,7 @@ class ChatGraph:
     """The graph over one case and one model.
 
     plan_by : "question" (the fixed plan) or "model" (the model chooses inside the plan's tools)
+    judge : a second reader of each claim that passed the rules
     """
 
     def __init__(
@@ -76,13 +78,15 @@ class ChatGraph:
         *,
         seed: int = 0,
         plan_by: str = "question",
+        judge: NliJudge | None = None,
         tools: Mapping[str, Tool] = TOOLS,
     ) -> None:
         self.session = ToolSession(context, context.ledger)
         self.tools = tools
-        self.llm = llm
+        self.llm = with_key_slices(llm, context.patient, context.prediction)
         self.seed = seed
-        self.chooser = chooser_for(llm) if plan_by == "model" else None
+        self.judge = judge
+        self.chooser = chooser_for(llm) if plan_by == "model" else None  # a planner is shown no evidence, nor slices
         embeddings = context.prediction.embeddings
         self.soft: tuple[SoftTokensPart, ...] = llm.soft_tokens(embeddings) if embeddings is not None else ()
         graph = StateGraph(ChatState)
@@ -170,7 +174,7 @@ class ChatGraph:
         say = get_stream_writer()
         ledger = self.session.ledger
         claims = parse_claims(state["answer"], self.llm.style)[:MAX_CHAT_CLAIMS]
-        checked = tuple(hold_hypothetical(check_claim(c, ledger), ledger) for c in claims)
+        checked = tuple(judge_claim(check_claim(c, ledger), ledger, self.judge) for c in claims)
         said = {c.text for c in state["checked"]}
         for claim in checked:
             kind = "claim" if claim.verdict is Verdict.SUPPORTED else "withheld"
@@ -248,8 +252,9 @@ class ChatGraph:
     def _event(self, kind: str, claim: CheckedClaim) -> ChatEvent:
         what_if = any(c in self.session.ledger and self.session.ledger[c].hypothetical for c in claim.citations)
         return ChatEvent(
-            kind, claim.text, claim.citations, claim.verdict, claim.reason, hypothetical=True if what_if else None
-        )
+            kind, claim.text, claim.citations, claim.verdict, claim.reason, judge=claim.judge or None,
+            hypothetical=True if what_if else None,
+        )  # fmt: skip
 
     def _other_patient(self, question: str) -> str | None:
         """A patient id in the question that is neither the open case's nor a similar case's."""

@@ -42,12 +42,15 @@ class ChatEvent:
 
     kind : "step" (what is being done), "claim" (a supported sentence), "withheld" (a sentence the check stopped),
         "evidence" (evidence a tool added for this answer alone: it can be cited and opened like the case's own),
+        "reliance" (on request: how the answer changes without the image and without the omics),
         "abstain" (the evidence does not answer; text says what would), "done" (the end; text is empty)
     text : without citation marks; citations : evidence ids; verdict, reason : of the check
     step : the tool call a "step" reports; None for any other step
     evidence : of an "evidence" event
     trace : of the "done" event, every tool call in order
     left_out : of the "done" event, ids of evidence found that did not fit the model's context
+    judge : of a "withheld" event, the optional judge that stopped what the rules had passed
+    reliance : of a "reliance" event, as assistant/answer_reliance.py: reliance_dict
     hypothetical : True of a claim that says what would be, not what is
     """
 
@@ -60,4 +63,6 @@ class ChatEvent:
     evidence: Evidence | None = None
     trace: tuple[ToolStep, ...] | None = None
     left_out: tuple[str, ...] | None = None
+    judge: str | None = None
+    reliance: Mapping[str, Any] | None = None
     hypothetical: bool | None = None

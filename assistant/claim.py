@@ -29,6 +29,7 @@ class CheckedClaim:
 
     raw : the claim exactly as the LLM wrote it
     quoted : True when the pipeline quoted evidence itself because the LLM left nothing usable
+    judge : name of the optional judge (assistant/grounding_judge.py) that withheld what the rules had passed; else ""
     """
 
     text: str
@@ -37,3 +38,4 @@ class CheckedClaim:
     reason: str
     raw: str
     quoted: bool = False
+    judge: str = ""

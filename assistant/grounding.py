@@ -3,10 +3,10 @@
 A claim stands only when (1) it cites ids that exist and its references resolve inside them, (2) every drug, gene,
 variant, stage, number with unit, date, trial, PMID and every content word is held by the cited evidence, clause by
 clause, (3) direction and negation agree, and a negation stands before what it denies, (4) a prediction, a note, another
-patient or a gap is called what it is, (5) where it follows the evidence's wording it changes nothing there and every
-state stays with its gene, (6) its small words and verbs stand as in a sentence, (7) it cites something its section is
-about, when a section is given. The word list is closed: what is neither neutral nor in the evidence is unsupported, so
-an instruction, an invented name or another language cannot pass.
+patient, a gap or a what-if is called what it is, (5) where it follows the evidence's wording it changes nothing there
+and every state stays with its gene, (6) its small words and verbs stand as in a sentence, (7) it cites something its
+section is about, when a section is given. The word list is closed: what is neither neutral nor in the evidence is
+unsupported, so an instruction, an invented name or another language cannot pass.
 
 What this module does NOT check: whether the evidence itself is right or complete; medical plausibility; which of two
 true facts matters more; fine shades of free text (a guideline sentence shortened so that it covers less than it did
@@ -22,6 +22,7 @@ from assistant.evidence import CITATION, REFERENCE, Ledger
 from assistant.grounding_evidence import views
 from assistant.grounding_form import FORM_RULES
 from assistant.grounding_negation import NEGATION_RULES
+from assistant.grounding_numbers import NUMBER_RULES
 from assistant.grounding_prose import PROSE_RULES
 from assistant.grounding_quotes import quotes_are_not_altered, states_keep_their_entity
 from assistant.grounding_rules import RULES, Finding
@@ -121,6 +122,7 @@ def _content(filled: str, cited: tuple[str, ...], ledger: Ledger) -> Finding | N
         *RULES,
         *PROSE_RULES,
         *TYPE_RULES,
+        *NUMBER_RULES,
         states_keep_their_entity,
         quotes_are_not_altered,
         *NEGATION_RULES,

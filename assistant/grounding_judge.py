@@ -1,10 +1,11 @@
 """An optional second judge: a local NLI cross-encoder reads each supported claim against its evidence.
 
-Off by default. It can only withhold more: a claim the rules refused stays refused, and a claim the judge finds
-contradicted by, or not entailed by, the cited evidence is withheld with its probabilities.
+Off by default; ``--nli ID|FOLDER`` turns it on. It can only withhold more: a claim the rules refused stays refused, and
+a claim the judge finds contradicted by, or not entailed by, the cited evidence is withheld with its probabilities. A
+claim too long for the judge is withheld too, and evidence longer than it reads is cut and counted.
 
-Not known here: which claims are made, and whether the model reads oncology well (measure before use; a general NLI
-model calls many true numeric statements neutral).
+What the pipeline quotes from the evidence is not judged. Not known here: which claims are made, and whether the model
+reads oncology well (measure before use; a general NLI model calls many true numeric statements neutral).
 
 References
 ----------
@@ -27,12 +28,16 @@ _LABELS = ("entailment", "contradiction")
 
 
 class NliJudge(Protocol):
-    """Reads a premise and a hypothesis."""
+    """Reads a premise and a hypothesis. ``premises_cut`` : how many premises were longer than it reads, so far."""
 
     name: str
+    premises_cut: int
 
-    def probabilities(self, premise: str, hypothesis: str) -> Mapping[str, float]:
-        """Label in lower case ("entailment", "neutral", "contradiction") -> probability; they sum to one."""
+    def probabilities(self, premise: str, hypothesis: str) -> Mapping[str, float] | None:
+        """Label in lower case ("entailment", "neutral", "contradiction") -> probability; they sum to one.
+
+        None where the hypothesis leaves no room for a premise.
+        """
         ...
 
 
@@ -56,11 +61,14 @@ class CrossEncoderJudge:
         try:
             self._tokenizer: Any = AutoTokenizer.from_pretrained(model)
             self._model: Any = AutoModelForSequenceClassification.from_pretrained(model).eval()
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
             raise UnavailableError(
                 f"the NLI model {model!r} cannot be loaded ({error}); name a folder or hub id, or leave --nli out."
             ) from error
         self.name = model
+        self.premises_cut = 0
+        stated = getattr(self._model.config, "max_position_embeddings", MAX_TOKENS)
+        self._limit = min(MAX_TOKENS, self._tokenizer.model_max_length, stated)
         self._torch = torch
         self._labels = [str(v).lower() for _, v in sorted(self._model.config.id2label.items())]
         if not set(_LABELS) <= set(self._labels):
@@ -68,11 +76,17 @@ class CrossEncoderJudge:
                 f"{model!r} has the labels {self._labels}; a judge needs {' and '.join(_LABELS)}: choose an NLI model."
             )
 
-    def probabilities(self, premise: str, hypothesis: str) -> Mapping[str, float]:
-        """As the protocol says; a premise over 512 tokens is cut at its end."""
-        encoded = self._tokenizer(
-            premise, hypothesis, truncation="only_first", max_length=MAX_TOKENS, return_tensors="pt"
-        )
+    def probabilities(self, premise: str, hypothesis: str) -> Mapping[str, float] | None:
+        """As the protocol says; a premise that does not fit (512 tokens, or fewer where the model says so) is cut."""
+        if len(self._tokenizer("", hypothesis).input_ids) >= self._limit:
+            return None
+        whole = self._tokenizer(premise, hypothesis, return_tensors="pt")
+        encoded = whole
+        if whole.input_ids.shape[1] > self._limit:
+            self.premises_cut += 1
+            encoded = self._tokenizer(
+                premise, hypothesis, truncation="only_first", max_length=self._limit, return_tensors="pt"
+            )
         with self._torch.inference_mode():
             chances = self._model(**encoded).logits[0].float().softmax(-1).tolist()
         return dict(zip(self._labels, chances, strict=True))
@@ -84,6 +98,9 @@ def judge_claim(checked: CheckedClaim, ledger: Ledger, judge: NliJudge | None) -
         return checked
     premise = " ".join(ledger[c].text for c in checked.citations)
     chances = judge.probabilities(premise, checked.text)
+    if chances is None:
+        reason = f"passes the rules, but is longer than the judge {judge.name} reads; say it in shorter sentences"
+        return replace(checked, verdict=Verdict.UNSUPPORTED, reason=reason, judge=judge.name)
     entailed, contradicted = (chances[label] for label in _LABELS)
     if contradicted >= CONTRADICTED:
         verdict, said = Verdict.CONTRADICTED, f"contradicted, probability {contradicted:.2f}"
@@ -91,4 +108,16 @@ def judge_claim(checked: CheckedClaim, ledger: Ledger, judge: NliJudge | None) -
         verdict, said = Verdict.UNSUPPORTED, f"not entailed, probability of entailment {entailed:.2f}"
     else:
         return checked
-    return replace(checked, verdict=verdict, reason=f"passes the rules, but the judge {judge.name} calls it {said}")
+    reason = f"passes the rules, but the judge {judge.name} calls it {said}"
+    return replace(checked, verdict=verdict, reason=reason, judge=judge.name)
+
+
+def judge_versions(judge: NliJudge | None, cut_before: int = 0) -> dict[str, str]:
+    """For the versions of a report: which judge read, and how often it saw only the start of the evidence.
+
+    cut_before : the judge's ``premises_cut`` when the report was begun; a server keeps one judge for many reports
+    """
+    if judge is None:
+        return {}
+    cut = judge.premises_cut - cut_before
+    return {"nli_judge": judge.name, **({"nli_judge.premises_cut": str(cut)} if cut else {})}

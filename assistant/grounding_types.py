@@ -9,8 +9,10 @@ from assistant.evidence import Ledger
 from assistant.grounding_change import change_keeps_its_order
 from assistant.grounding_evidence import EvidenceView
 from assistant.grounding_rules import ALTERATION_KINDS, Finding
+from assistant.grounding_scope import clauses_keep_their_governor
 from assistant.grounding_statement import Bound, Statement
 from assistant.grounding_words import PRONOUNS
+from assistant.hypothetical_claims import HYPOTHETICAL_RULES
 from assistant.normalise import TokenKind, clean, tokenise, word_key
 
 
@@ -203,6 +205,8 @@ def _genes(statement: Statement, evidence_id: str, held: EvidenceView) -> Findin
     levels = [b for b in statement.bound if b.pole is not None and b.pole[0] == "level"]
     known = held.field_keys.get("genes_raising", frozenset()) | held.field_keys.get("genes_lowering", frozenset())
     genes = [b for b in statement.bound if b.token.kind is TokenKind.GENE or b.token.key in known]
+    if len({b.pole for b in levels}) > 1 and len({_side(g, held) for g in genes}) == 1:
+        return _unsupported(f"says two directions of genes that {evidence_id} gives one")
     genes_first = bool(genes) and bool(levels) and genes[0].index < levels[0].index
     for gene in genes:
         pole = _pole_for(gene, levels, genes_first=genes_first)
@@ -212,6 +216,10 @@ def _genes(statement: Statement, evidence_id: str, held: EvidenceView) -> Findin
         if gene.token.key not in held.field_keys.get(field, frozenset()):
             return _contradicted(f"gives {gene.token.surface!r} a direction that {evidence_id} does not")
     return None
+
+
+def _side(gene: Bound, held: EvidenceView) -> bool:
+    return gene.token.key in held.field_keys.get("genes_raising", frozenset())
 
 
 def _pole_for(gene: Bound, levels: list[Bound], *, genes_first: bool) -> int | None:
@@ -258,6 +266,8 @@ TYPE_RULES: tuple[Callable[[Statement], Finding | None], ...] = (
     explanation_pairs_are_kept,
     change_keeps_its_order,
     file_texts_are_said_whole,
+    clauses_keep_their_governor,
+    *HYPOTHETICAL_RULES,
 )
 
 

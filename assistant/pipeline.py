@@ -15,6 +15,7 @@ from typing import TypeVar
 from assistant.collect import collect_evidence
 from assistant.evidence import Ledger
 from assistant.figures import build_figures
+from assistant.grounding_judge import NliJudge, judge_versions
 from assistant.key_slices import with_key_slices
 from assistant.llm.chat_model import ChatModel
 from assistant.reliance import measure_reliance
@@ -80,6 +81,7 @@ def run(
     *,
     seed: int = 0,
     reliance: bool = False,
+    judge: NliJudge | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Write the checked report of one case.
@@ -90,6 +92,7 @@ def run(
     llm : any backend; nothing it writes is printed unchecked
     seed : handed to the backend
     reliance : also measure how the image-based statements follow the image (a few more seconds)
+    judge : a second reader of each claim that passed the rules; what it withholds is counted and gives its reason
 
     Raises
     ------
@@ -98,9 +101,10 @@ def run(
     given = context_or_patient
     context = given if isinstance(given, CaseContext) else prepare_case(given, progress=progress)
     clock = _Clock(progress)
+    cut_before = judge.premises_cut if judge is not None else 0
     llm = with_key_slices(llm, context.patient, context.prediction)
     soft = llm.soft_tokens(context.prediction.embeddings) if context.prediction.embeddings is not None else ()
-    writer = SectionWriter(context.ledger, llm, soft, seed=seed)
+    writer = SectionWriter(context.ledger, llm, soft, seed=seed, judge=judge)
     clock.step("ask the model", writer.ask_first)
     sections = tuple(clock.step(f"section {name}", lambda name=name: writer.write(name)) for name in SECTION_TITLES)
     figures = clock.step("figures", lambda: build_figures(context.patient, context.prediction, context.retrieved))
@@ -109,7 +113,7 @@ def run(
         if reliance
         else {}
     )
-    versions = collect_versions(context, llm)
+    versions = {**collect_versions(context, llm), **judge_versions(judge, cut_before)}
     return Report(
         report_id=content_id(context.patient.patient_id, versions, sections, context.ledger),
         case_id=context.patient.patient_id,

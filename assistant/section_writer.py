@@ -12,9 +12,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from assistant.claim import CheckedClaim, Claim, Verdict
+from assistant.collect_absent import empty_section_note
 from assistant.evidence import Evidence, Ledger
 from assistant.grounding import check_claim
 from assistant.grounding_evidence import NEUTRAL_KEYS
+from assistant.grounding_judge import NliJudge, judge_claim
 from assistant.llm.chat_model import ChatModel, ChatRequest, SoftTokensPart, can_word, generate_all
 from assistant.normalise import TokenKind, tokenise
 from assistant.prompt import parse_claims, report_requests, retry_request
@@ -47,16 +49,27 @@ class _Answer:
 class SectionWriter:
     """Writes the sections of one report in order; remembers what was said, refused and spent."""
 
-    def __init__(self, ledger: Ledger, llm: ChatModel, soft: Sequence[SoftTokensPart], *, seed: int = 0) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        llm: ChatModel,
+        soft: Sequence[SoftTokensPart],
+        *,
+        seed: int = 0,
+        judge: NliJudge | None = None,
+    ) -> None:
         self._ledger = ledger
         self._llm = llm
         self._soft = tuple(soft)
         self._seed = seed
+        self._judge = judge
         self._said: set[frozenset[str]] = set()
         self._cited: set[str] = set()
         self._withheld: dict[tuple[str, Verdict], CheckedClaim] = {}
         self._retries, self._extra = RETRY_BUDGET, COVERAGE_BUDGET
         self._counts = {"written": 0, "supported": 0, "repeated": 0, "quoted": 0}
+        if judge is not None:
+            self._counts["withheld_by_the_judge"] = 0
         self._first: dict[str, list[tuple[ChatRequest, str]]] | None = None
 
     def ask_first(self) -> None:
@@ -78,32 +91,35 @@ class SectionWriter:
 
     @property
     def raw_claims(self) -> dict[str, int]:
-        """written, supported : first-pass claims of the model; repeated, quoted : what the pipeline did beside."""
+        """written, supported : first-pass claims of the model; repeated, quoted : what the pipeline did beside.
+
+        withheld_by_the_judge : with a judge, claims of any pass that the rules passed and it did not
+        """
         return dict(self._counts)
 
     def write(self, section: str) -> Section:
         """The finished section."""
         evidence = section_evidence(self._ledger, section)
         if not evidence:
-            return Section(section, SECTION_TITLES[section], (), "Nothing in the ledger belongs to this section.")
+            return Section(section, SECTION_TITLES[section], (), empty_section_note(section))
         printed: list[CheckedClaim] = []
         room = CHECKED_CAP
         if self._first is None:
             self.ask_first()
         for request, text in (self._first or {})[section]:
-            answer = self._read(request, text, room, first_pass=True)
+            answer = self._read(request, text, section, room, first_pass=True)
             room -= len(answer.checked)
             self._take(answer.checked, printed)
-            self._retry(answer, printed)
+            self._retry(answer, section, printed)
         self._ask_for_missing(section, printed)
         return self._finished(section, evidence, printed)
 
-    def _ask(self, request: ChatRequest, room: int) -> _Answer:
-        return self._read(request, self._llm.generate(request), room)
+    def _ask(self, request: ChatRequest, section: str) -> _Answer:
+        return self._read(request, self._llm.generate(request), section, CHECKED_CAP)
 
-    def _read(self, request: ChatRequest, text: str, room: int, *, first_pass: bool = False) -> _Answer:
+    def _read(self, request: ChatRequest, text: str, section: str, room: int, *, first_pass: bool = False) -> _Answer:
         claims = parse_claims(text, self._llm.style)
-        checked = tuple(check_claim(c, self._ledger) for c in claims[: max(room, 0)])
+        checked = tuple(self._check(c, section) for c in claims[: max(room, 0)])
         for claim in claims[max(room, 0) :]:
             self._withhold(_unread(claim))
         if first_pass:
@@ -111,12 +127,18 @@ class SectionWriter:
             self._counts["supported"] += sum(c.verdict is Verdict.SUPPORTED for c in checked)
         return _Answer(request, checked)
 
-    def _retry(self, answer: _Answer, printed: list[CheckedClaim]) -> None:
+    def _check(self, claim: Claim, section: str) -> CheckedClaim:
+        checked = judge_claim(check_claim(claim, self._ledger, section=section), self._ledger, self._judge)
+        if checked.judge:
+            self._counts["withheld_by_the_judge"] += 1
+        return checked
+
+    def _retry(self, answer: _Answer, section: str, printed: list[CheckedClaim]) -> None:
         refused = [c for c in answer.checked if c.verdict is not Verdict.SUPPORTED]
         if not refused or self._retries <= 0:
             return
         self._retries -= 1
-        again = self._ask(retry_request(answer.request, refused, self._llm.style), CHECKED_CAP)
+        again = self._ask(retry_request(answer.request, refused, self._llm.style), section)
         self._take(self._fresh(again.checked), printed)
 
     def _fresh(self, checked: Sequence[CheckedClaim]) -> list[CheckedClaim]:
@@ -164,7 +186,7 @@ class SectionWriter:
             if self._extra <= 0:
                 return
             self._extra -= 1
-            self._take(self._fresh(self._ask(request, CHECKED_CAP).checked), printed)
+            self._take(self._fresh(self._ask(request, section).checked), printed)
 
     def _finished(self, section: str, evidence: Sequence[Evidence], printed: list[CheckedClaim]) -> Section:
         stated = [e for e in evidence if not can_word(self._llm, e.type) and e.id not in self._cited]

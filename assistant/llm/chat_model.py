@@ -67,6 +67,29 @@ class ChatRequest:
     seed: int = 0
 
 
+SYSTEM_FOLDED = "not taken by the chat template; its text opens the user message"
+"""What the versions of a model say where its template takes no system message."""
+
+
+def fold_system(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """The same messages with the system text at the head of the first user message, a blank line between.
+
+    Some templates refuse a system message (Gemma 2, early Mistral); those that take one mostly do this with it.
+    """
+    system = "\n\n".join(p.text for m in messages if m.role == "system" for p in m.parts if isinstance(p, TextPart))
+    rest = tuple(m for m in messages if m.role != "system")
+    if not system:
+        return rest
+    if not rest or rest[0].role != "user":
+        return (Message("user", (TextPart(system),)), *rest)
+    parts = rest[0].parts
+    if parts and isinstance(parts[0], TextPart):
+        parts = (TextPart(f"{system}\n\n{parts[0].text}"), *parts[1:])
+    else:
+        parts = (TextPart(f"{system}\n"), *parts)  # parts are joined with one newline
+    return (Message("user", parts), *rest[1:])
+
+
 class ChatModel(Protocol):
     """A backend. Raises LLMUnreachableError when its server does not answer."""
 

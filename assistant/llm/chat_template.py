@@ -1,7 +1,6 @@
 """A model's own chat template, filled in the same way for training and for asking.
 
-Some templates refuse a system message (Gemma 2, early Mistral): its text then opens the first user message, which is
-what the templates that do accept one mostly do with it themselves.
+Some templates refuse a system message: its text then opens the first user message, as for the servers.
 
 Not known here: what the messages say, or what stands for soft tokens inside them.
 """
@@ -13,6 +12,7 @@ from collections.abc import Sequence
 from jinja2.exceptions import TemplateError
 from transformers import PreTrainedTokenizerBase
 
+from assistant.llm.chat_model import Message, TextPart, fold_system
 from encoders.errors import SettingsError
 
 Turn = tuple[str, str]
@@ -21,15 +21,10 @@ Turn = tuple[str, str]
 _PROBE = "radomica-answer-probe"
 
 
-def fold_system(turns: Sequence[Turn]) -> list[Turn]:
-    """The same turns with the system text at the head of the first user turn, a blank line between."""
-    system = "\n\n".join(text for role, text in turns if role == "system")
-    rest = [turn for turn in turns if turn[0] != "system"]
-    if not system:
-        return rest
-    if not rest or rest[0][0] != "user":
-        return [("user", system), *rest]
-    return [("user", f"{system}\n\n{rest[0][1]}"), *rest[1:]]
+def fold_turns(turns: Sequence[Turn]) -> list[Turn]:
+    """``fold_system`` (assistant/llm/chat_model.py) for turns of plain text."""
+    folded = fold_system([Message(role, (TextPart(text),)) for role, text in turns])
+    return [(m.role, "\n".join(p.text for p in m.parts if isinstance(p, TextPart))) for m in folded]
 
 
 def _fill(tokenizer: PreTrainedTokenizerBase, turns: Sequence[Turn], *, ask: bool) -> str:
@@ -53,10 +48,19 @@ def render_chat(tokenizer: PreTrainedTokenizerBase, turns: Sequence[Turn], *, as
                 text = ""
             if all(part in text for part in system):  # a template may drop what it does not know
                 return text
-        return _fill(tokenizer, fold_system(turns), ask=ask)
+        return _fill(tokenizer, fold_turns(turns), ask=ask)
     except TemplateError as error:
         roles = ", ".join(role for role, _ in turns)
         raise SettingsError(f"the model's chat template refuses messages of the roles {roles}: {error}") from error
+
+
+def takes_system_role(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether a system message reaches the prompt as one; where not, ``render_chat`` folds it into the user message."""
+    turns = (("system", _PROBE), ("user", "question"))
+    try:
+        return _PROBE in _fill(tokenizer, turns, ask=True)
+    except TemplateError:
+        return False
 
 
 def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> int:

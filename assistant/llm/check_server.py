@@ -38,15 +38,16 @@ def check_llm(llm: ChatModel) -> tuple[Capability, ...]:
     versions = llm.versions()
     adapters = getattr(llm, "adapters", None)
     width = str(adapters.hidden_size) if adapters is not None else "not known: no adapters for it are here"
-    served_limit = (getattr(llm, "served", None) or {}).get("max_model_len")
+    limit = getattr(llm, "context_tokens", None) or (getattr(llm, "served", None) or {}).get("max_model_len")
     return (
         Capability("model", True, versions.get("llm", llm.spec)),
         Capability("server", None, versions.get("llm_server", "none: runs in this process")),
         Capability("style", None, str(llm.style)),
-        Capability("context", None, f"{served_limit} tokens" if served_limit else "not told"),
+        Capability("context", None, f"{limit} tokens" if limit else "not told"),
         Capability("width of soft tokens", None, width),
         Capability("weights", *_weights(llm, versions)),
         _tried("text", lambda: _text(llm)),
+        _system(llm),
         _soft_tokens(llm),
         _schema(llm),
         _tried("streaming", lambda: _streaming(llm)),
@@ -81,6 +82,20 @@ def _request(*parts: TextPart | SoftTokensPart, schema: dict[str, object] | None
 
 def _text(llm: ChatModel) -> str:
     return f"answered {len(llm.generate(_request(TextPart('section: summary'))))} characters"
+
+
+def _system(llm: ChatModel) -> Capability:
+    """INSTRUCT: a request with a system message, and where its text went."""
+    if llm.style is PromptStyle.COMPACT:
+        return Capability("system message", None, "none is sent to a compact decoder")
+
+    def work() -> str:
+        messages = Message("system", (TextPart("Answer briefly."),)), Message("user", (TextPart("Ready?"),))
+        llm.generate(ChatRequest(messages, max_tokens=8))
+        folded = getattr(llm, "requests_folded", 0)
+        return llm.versions().get("system_role", "taken") + (f" ({folded} requests so far)" if folded else "")
+
+    return _tried("system message", work)
 
 
 def _streaming(llm: ChatModel) -> str:

@@ -25,6 +25,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, LogitsProcessorList, TextIteratorStreamer
 
 from assistant.llm.chat_model import (
+    SYSTEM_FOLDED,
     ChatRequest,
     PromptStyle,
     SoftTokensPart,
@@ -32,7 +33,7 @@ from assistant.llm.chat_model import (
     read_evidence_types,
     strip_ends,
 )
-from assistant.llm.chat_template import render_chat
+from assistant.llm.chat_template import render_chat, takes_system_role
 from assistant.llm.locations import adapter_folder
 from assistant.llm.lora import merge_lora
 from assistant.llm.reference_grammar import ReferenceGrammar
@@ -136,6 +137,7 @@ class HuggingFaceModel:
         self.model.eval().to(self.device)
         if self.tokenizer.chat_template is None:
             raise SettingsError(f"the model {self.name} has no chat template; choose an instruction-tuned model.")
+        self.takes_system_role = takes_system_role(self.tokenizer)
         self.hidden_size = int(self.model.get_input_embeddings().weight.shape[1])
 
     def _load_adapters(self) -> AdapterSet | None:
@@ -157,14 +159,22 @@ class HuggingFaceModel:
         """Adapter output for these embeddings; () when there is no adapter for this LLM."""
         return self.adapters(embeddings) if self.adapters is not None else ()
 
+    @property
+    def context_tokens(self) -> int | None:
+        """Tokens that a prompt and its answer may hold together; None where the model's config does not say."""
+        stated = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        return int(stated) if stated else None
+
     def versions(self) -> dict[str, str]:
-        """Model name and hash of its weights, and of the LoRA update merged into them."""
+        """Model name, hash of its weights and of the LoRA update merged into them; what its template does not take."""
+        folded = self.style is PromptStyle.INSTRUCT and not self.takes_system_role
         lora = self.adapter_card.get("lora")
         return {
             "llm": self.name,
             "llm_hash": self.llm_hash,
             "adapters": "trained" if self.adapters else "none",
             **({"lora_hash": lora["hash"]} if lora else {}),
+            **({"system_role": SYSTEM_FOLDED} if folded else {}),
         }
 
     def generate(self, request: ChatRequest) -> str:
@@ -217,7 +227,7 @@ class HuggingFaceModel:
         rows = [self.embed(r) for r in requests]
         longest = max(len(r) for r in rows)
         budget = max(r.max_tokens for r in requests)
-        limit = getattr(self.model.config.get_text_config(), "max_position_embeddings", longest + budget)
+        limit = self.context_tokens or longest + budget
         if longest >= limit:
             raise ContractError(f"the prompt has {longest} tokens, {self.name} reads {limit}; ask about less at once.")
         embeds = torch.zeros(len(rows), longest, self.hidden_size, dtype=rows[0].dtype, device=self.device)

@@ -1,8 +1,9 @@
 """``openai:<url>#<model>``: any server that speaks the OpenAI chat form (Ollama, LM Studio, hosted). No soft tokens.
 
-The answer's JSON schema is sent as ``response_format``; a server that refuses it is asked once more without, and the
-versions say so. Connection failures, overload and server errors are tried again with growing pauses, all within one
-time limit (assistant/llm/answer_limits.py), then named with the address. Several requests go out at once.
+The answer's JSON schema is sent as ``response_format``; a server that refuses it is asked once more without, and one
+whose chat template refuses a system message is asked with its text in the user message; the versions say so.
+Connection failures, overload and server errors are tried again with growing pauses, all within one time limit
+(assistant/llm/answer_limits.py), then named with the address. Several requests go out at once.
 
 Not known here: what the messages say, whether claims are true.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -22,7 +23,17 @@ import openai
 
 from assistant.llm.address import ServerAddress, parse_address
 from assistant.llm.answer_limits import LimitedTransport, OverLimitError, answer_limits
-from assistant.llm.chat_model import ChatRequest, ImagePart, Message, PromptStyle, SoftTokensPart, TextPart, strip_ends
+from assistant.llm.chat_model import (
+    SYSTEM_FOLDED,
+    ChatRequest,
+    ImagePart,
+    Message,
+    PromptStyle,
+    SoftTokensPart,
+    TextPart,
+    fold_system,
+    strip_ends,
+)
 from assistant.llm.locations import adapter_folder
 from assistant.llm.vision import ImageReading, read_image_reading
 from encoders.errors import ContractError, LLMUnreachableError, SettingsError
@@ -49,6 +60,7 @@ class TokenCount:
 class OpenAIModel:
     """A chat server. Construction asks it for its models, so a wrong address or model fails before any work.
 
+    system_refused : its chat template takes no system message; requests_folded : how many went without one so far
     images : how key slices are sent, or None when nothing says that the model reads images
     """
 
@@ -63,6 +75,8 @@ class OpenAIModel:
         self.style = PromptStyle.INSTRUCT
         self.takes_soft_tokens = False
         self.schema_refused = False
+        self.system_refused = False
+        self.requests_folded = 0
         self.timeout_s = timeout_s
         self._lock = threading.Lock()
         self._tokens = TokenCount()
@@ -124,6 +138,8 @@ class OpenAIModel:
     def versions(self) -> dict[str, str]:
         """Model and server as named by the address; what the server did not accept."""
         extra = {"response_format": "json_schema refused by the server; asked in words"} if self.schema_refused else {}
+        if self.system_refused:
+            extra["system_role"] = SYSTEM_FOLDED
         return {"llm": self.model, "llm_server": self.address.base_url, **extra}
 
     def generate(self, request: ChatRequest) -> str:
@@ -201,14 +217,32 @@ class OpenAIModel:
         return SettingsError(f"the LLM server at {self.address.base_url} refused the request: {error_words(error)}")
 
     def _create(self, request: ChatRequest, *, stream: bool, schema: bool, extra: dict[str, Any] | None = None) -> Any:
+        """One answer of the server; asked once more without a system message where its template refuses one."""
+        folds = any(m.role == "system" for m in request.messages)
+        options = self._options(request, schema=schema) if extra is None else {"extra_body": extra}
+        if not (folds and self.system_refused):
+            try:
+                return self._send(request, request.messages, stream=stream, options=options)
+            except openai.APIStatusError as error:
+                if not folds or not _about_system(error):
+                    raise
+        answer = self._send(request, fold_system(request.messages), stream=stream, options=options)
+        with self._lock:
+            self.system_refused = True
+            self.requests_folded += 1
+        return answer
+
+    def _send(
+        self, request: ChatRequest, messages: Sequence[Message], *, stream: bool, options: Mapping[str, Any]
+    ) -> Any:
         return self._client.chat.completions.create(
             model=self.model,
-            messages=[self._message(m) for m in request.messages],  # type: ignore[misc]
+            messages=[self._message(m) for m in messages],  # type: ignore[misc]
             **self._budget(request),
             temperature=request.temperature,
             seed=request.seed,
             stream=stream,
-            **(self._options(request, schema=schema) if extra is None else {"extra_body": extra}),
+            **options,
         )
 
     def _budget(self, request: ChatRequest) -> dict[str, int]:
@@ -263,6 +297,15 @@ def _what_happened(error: Exception) -> str:
 def _about_schema(error: openai.BadRequestError) -> bool:
     text = error_words(error).lower()
     return any(word in text for word in ("response_format", "json_schema", "schema", "guided", "grammar"))
+
+
+_NO_SYSTEM = ("system role", "system message", "roles must alternate", "only user and assistant roles")
+"""Words of templates that refuse a system message: Gemma 2's "System role not supported", early Mistral's, Zephyr's."""
+
+
+def _about_system(error: openai.APIStatusError) -> bool:
+    """Whether a refusal names the system message; some servers answer a template's error with 500."""
+    return any(words in error_words(error).lower() for words in _NO_SYSTEM)
 
 
 def error_words(error: openai.APIStatusError) -> str:

@@ -18,7 +18,18 @@ def load_llm(spec: str, *, allow_remote: bool = False) -> ChatModel:
     SettingsError: the spec has none of the four forms, or its address may not be used.
     LLMUnreachableError: the server does not answer.
     UnavailableError: the model's files are not here.
+    ContractError: its adapters were trained with other encoders than those in use, or for another LLM.
     """
+    model = _open(spec, allow_remote=allow_remote)
+    adapters = getattr(model, "adapters", None)
+    if adapters is not None:
+        from assistant.llm.soft_tokens import check_encoder  # noqa: PLC0415
+
+        check_encoder(adapters)
+    return model
+
+
+def _open(spec: str, *, allow_remote: bool) -> ChatModel:
     scheme, _, rest = spec.strip().partition(":")
     if scheme == "embedded" and not rest:
         return _embedded()

@@ -75,6 +75,20 @@ def _other_encoder(found: str, trained_with: str) -> str:
     )
 
 
+def check_encoder(adapters: AdapterSet) -> None:
+    """Compare the encoder the adapters were trained with to the one in use, before anything is asked.
+
+    Raises
+    ------
+    ContractError: they differ; both are named. UnavailableError: the encoder's weights are not there.
+    """
+    from encoders.models import load_models  # noqa: PLC0415  loads the weights, which text alone does not need
+
+    in_use = load_models().sha256
+    if in_use != adapters.encoder_hash:
+        raise ContractError(_other_encoder(in_use, adapters.encoder_hash))
+
+
 class AdapterSet:
     """Adapters of one LLM, one per modality ("imaging", "expression").
 

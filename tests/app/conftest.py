@@ -519,6 +519,18 @@ def bare_report(report: Report) -> Report:
     )
 
 
+def what_if(question: str) -> Iterator[ChatEvent]:
+    """A supposed risk with the id that every what-if of the case gives it."""
+    clause = question.removeprefix("What ").rstrip("?")
+    text = f"Hypothetical, {clause} with everything else as recorded: the survival model would give higher risk."
+    fields = {"change": Field(clause, clause), "effect": Field("higher risk", "higher risk")}
+    source = EvidenceSource(place="survival", row_id="radomica-fusion-synthetic-v1")
+    item = Evidence("P9", EvidenceKind.PREDICTION, "hypothetical_risk", text, fields, source)
+    yield ChatEvent("evidence", text, ("P9",), evidence=item)
+    yield ChatEvent("claim", text, ("P9", "P1"), Verdict.SUPPORTED, hypothetical=True)
+    yield ChatEvent("done")
+
+
 @pytest.fixture
 def fake_chain(report: Report, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Replaces reading, the model and the pipeline; files, jobs, HTTP and the page stay real.
@@ -531,16 +543,25 @@ def fake_chain(report: Report, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
             (folder / "record.json").write_text("{}", encoding="utf-8")
             return report.case_id
 
-        def write(context: Any, llm: Any, out: Path, *, seed: int, progress: Callable[[str], None]) -> WrittenReport:
+        def write(
+            context: Any, llm: Any, out: Path, *, seed: int, progress: Callable[[str], None], judge: Any
+        ) -> WrittenReport:
             progress("writing")
             wait()
             return WrittenReport(report, write_report_html(report, out), write_report_json(report, out))
 
-        def ask(self: Any, case_id: str, question: str, history: Any = ()) -> Iterator[ChatEvent]:
+        def ask(
+            self: Any, case_id: str, question: str, history: Any = (), *, reliance: bool = False
+        ) -> Iterator[ChatEvent]:
             self.check_question(case_id, question)
             yield ChatEvent("step", "looking through the evidence")
+            if question.startswith("What if"):
+                yield from what_if(question)
+                return
             yield ChatEvent("claim", "EGFR p.L858R is present.", ("M1",), Verdict.SUPPORTED)
             yield ChatEvent("claim", f"You asked: {question} <img src=x onerror=alert(1)>", ("G1",), Verdict.SUPPORTED)
+            if reliance:
+                yield ChatEvent("reliance", "What the answer rests on: image blanked: 1 of 2 sentences change")
             yield ChatEvent("done")
 
         monkeypatch.setattr(workbench, "write_demo_case", write_case)

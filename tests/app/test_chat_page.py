@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from app.chat_events import AnswerText
 from app.doctor import find_chromium
 from app.page_html import Turn, cited, conversation, evidence_panel, evidence_table, report_frame
 from app.settings import Settings
@@ -35,6 +36,24 @@ def test_a_question_is_escaped_too() -> None:
     assert "<script>" not in made and "&lt;script&gt;" in made
 
 
+def test_what_a_what_if_computed_opens_from_its_own_turn(ask_what_if: Callable[[str], AnswerText]) -> None:
+    turns = []
+    for stage in ("IV", "II"):
+        text = ask_what_if(f"What if the stage were {stage}?")
+        turns.append(Turn("?", text.shown(), done=True, added=text.added()))
+    made = conversation(turns, {"P1"})
+    for number, stage in enumerate(("IV", "II")):
+        assert f'data-evidence="turn{number}-P9">P9</button>' in made
+        entry = made.partition(f'<article class="rd-ev" data-id="turn{number}-P9" hidden>')[2].partition("</article>")[
+            0
+        ]
+        assert f"if the stage were {stage} with everything else as recorded" in entry
+        assert "on a copy of the patient, changed as supposed" in entry
+        assert "the same survival model predicted again" in entry
+        assert "radomica-fusion-synthetic-v1" in entry and "higher risk" in entry
+    assert made.count('data-evidence="P1">P1</button>') == 2
+
+
 def test_the_panel_holds_every_entry_with_its_picture(report: Report) -> None:
     data = report.to_dict()
     panel = evidence_panel(data)
@@ -46,6 +65,25 @@ def test_the_panel_holds_every_entry_with_its_picture(report: Report) -> None:
 
 def test_there_is_no_frame_before_there_is_a_report() -> None:
     assert "<iframe" not in report_frame({"id": "report-1", "state": "running"})
+
+
+@pytest.fixture
+def ask_what_if(
+    fake_chain: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], AnswerText]:
+    from app.workbench import Workbench  # noqa: PLC0415
+
+    fake_chain()
+    monkeypatch.setattr(Workbench, "check_question", lambda self, case_id, question: question)
+    bench = Workbench(Settings(home=tmp_path))
+
+    def ask(question: str) -> AnswerText:
+        text = AnswerText()
+        for event in bench.ask("case", question):
+            text.add(event)
+        return text
+
+    return ask
 
 
 @pytest.fixture
@@ -103,9 +141,25 @@ def test_open_the_demo_case_ask_two_questions_and_open_a_source(server: str, bro
         answer = page.locator(".rd-a[data-state=done]").nth(number)
         answer.wait_for(timeout=30_000)
         assert answer.locator(".rd-chip").count() == 2
+    assert page.get_by_text("What the answer rests on").count() == 0
+    page.locator("#rd-weigh input").check()
+    box.fill("Which drug, then?")
+    box.press("Enter")
+    page.get_by_text("image blanked: 1 of 2 sentences change").wait_for(timeout=30_000)
     page.locator(".rd-a .rd-chip", has_text="G1").last.click()
     source = page.locator(".rd-ev:visible")
     assert source.count() == 1 and "PMID 29151359" in source.inner_text()
+    for stage in ("IV", "II"):  # both answers call their evidence P9; each chip opens its own
+        box.fill(f"What if the stage were {stage}?")
+        box.press("Enter")
+        page.locator(".rd-q", has_text=f"were {stage}?").wait_for(timeout=30_000)
+        page.locator(".rd-a[data-state=done]", has_text=f"were {stage} with").wait_for(timeout=30_000)
+    for stage in ("IV", "II"):
+        page.locator(".rd-a", has_text=f"were {stage} with").locator(".rd-chip", has_text="P9").click()
+        assert source.count() == 1 and f"if the stage were {stage} with" in source.inner_text()
+        assert "on a copy of the patient, changed as supposed" in source.inner_text()
+    page.locator(".rd-a .rd-chip", has_text="P1").last.click()
+    assert source.count() == 1 and "Computed for this answer" not in source.inner_text()
     page.get_by_role("tab", name="Downloads").click()
     assert page.get_by_role("link", name="report.json").is_visible()
     page.set_viewport_size({"width": 390, "height": 844})

@@ -54,6 +54,20 @@ def test_an_empty_folder_is_bad_input(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(
+    "command", [["report", "{case}", "--out", "x"], ["chat", "{case}"], ["ask", "{case}", "Why?"], ["serve"]]
+)
+def test_an_nli_model_that_cannot_be_loaded_ends_the_command_before_the_case_is_read(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.setattr("app.make_report.open_llm", lambda settings: object())
+    monkeypatch.setattr("uvicorn.run", lambda *args, **options: pytest.fail("served all the same"))
+    args = [a.format(case=tmp_path) for a in command]
+    assert cli.run_command([*args, "--nli", str(tmp_path / "none")]) == 3
+    (line,) = error_lines(capsys)
+    assert "cannot be loaded" in line and "leave --nli out" in line
+
+
+@pytest.mark.parametrize(
     ("error", "code"), [(UnavailableError("no weights"), 3), (LLMUnreachableError("no answer"), 2)]
 )
 def test_an_error_brings_its_own_code(error: Exception, code: int, monkeypatch: pytest.MonkeyPatch, capsys) -> None:

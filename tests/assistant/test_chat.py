@@ -17,7 +17,8 @@ from encoders.errors import InputError
 
 
 def ask(question: str, ledger: Ledger, llm: ScriptedModel, **options: object) -> list[ChatEvent]:
-    context = SimpleNamespace(ledger=ledger, prediction=SimpleNamespace(embeddings=None))
+    patient = SimpleNamespace(patient_id="TOY-1")
+    context = SimpleNamespace(ledger=ledger, patient=patient, prediction=SimpleNamespace(embeddings=None))
     return list(answer(question, context, llm, **options))  # type: ignore[arg-type]
 
 

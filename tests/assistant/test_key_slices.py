@@ -5,16 +5,20 @@ from __future__ import annotations
 import base64
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from assistant.chat import answer
+from assistant.collect import collect_evidence
 from assistant.key_slices import SliceReader, key_slice_parts, render_slice, with_key_slices
 from assistant.llm.chat_model import ChatRequest, ImagePart, Message, TextPart
 from assistant.llm.scripted import ScriptedModel
 from assistant.llm.vision import ImageReading, parse_image_reading, read_image_reading
+from assistant.pipeline import CaseContext
 from encoders.errors import SettingsError
 
 
@@ -58,6 +62,20 @@ def test_only_requests_about_imaging_carry_pictures(toy) -> None:
     plain, shown = llm.requests
     assert plain.messages == (system, user)
     assert shown.messages[0] == system and [type(p) for p in shown.messages[1].parts] == [TextPart, ImagePart, TextPart]
+
+
+def test_the_chat_shows_the_key_slices_with_questions_about_imaging(toy) -> None:
+    parts = toy.toy_patient(), replace(toy.toy_prediction(), embeddings=None), toy.toy_retrieved()
+    context = CaseContext(*parts, collect_evidence(*parts))
+    llm = ScriptedModel(['{"claims": []}'], repeat_last=True)
+    list(answer("How large is the tumour?", context, llm))
+    blind = [type(p) for r in llm.requests for m in r.messages for p in m.parts]
+    llm.requests.clear()
+    llm.images = ImageReading()
+    list(answer("How large is the tumour?", context, llm))
+    shown = [p for p in llm.requests[0].messages[-1].parts if isinstance(p, ImagePart)]
+    assert any(i.startswith("I") for i in llm.requests[0].allowed_ids)
+    assert blind and ImagePart not in blind and len(shown) == len(context.patient.imaging)
 
 
 def test_a_model_that_reads_no_images_is_left_as_it_is(toy) -> None:

@@ -102,6 +102,19 @@ def test_a_second_answer_does_not_word_a_printed_fact_anew(context: CaseContext)
     assert anew not in printed(report)
 
 
+def test_a_true_claim_is_withheld_from_a_section_it_does_not_belong_to(context: CaseContext) -> None:
+    found = "EGFR p.L858R was found"
+
+    def reply(request: ChatRequest) -> str:
+        return answer((found, "M1")) if {"I1", "M1"} & set(request.allowed_ids) else answer()
+
+    report = run(context, ScriptedModel([reply], repeat_last=True))
+    where = [s.id for s in report.sections for c in s.claims if c.text == found and not c.quoted]
+    assert where and "imaging" not in where
+    (withheld,) = [c for c in report.withheld if c.raw == found]
+    assert withheld.reason == "cites variant alone, which does not belong to this section (section imaging)"
+
+
 def test_a_silent_model_leaves_quotes_and_says_so(context: CaseContext) -> None:
     report = run(context, ScriptedModel([answer()], repeat_last=True))
     for section in report.sections:

@@ -7,10 +7,10 @@ from types import ModuleType
 
 import pytest
 
-from assistant.claim import CheckedClaim, Verdict
+from assistant.claim import CheckedClaim, Claim, Verdict
 from assistant.collect import collect_evidence, number_after
-from assistant.evidence import Ledger
-from assistant.hypothetical_claims import hold_hypothetical
+from assistant.evidence import Field, Ledger
+from assistant.grounding import check_claim
 from assistant.what_if import (
     BiomarkerChange,
     CopyNumberChange,
@@ -127,25 +127,94 @@ def supposed(toy: ModuleType, asked: dict[str, WhatIf]) -> Ledger:
     return Ledger((*ledger, *number_after(ledger, asked["stage"].drafts)))
 
 
-@pytest.mark.parametrize(
-    ("text", "verdict"),
-    [
-        ("If the stage were IV, the risk would be higher.", Verdict.SUPPORTED),
-        ("Hypothetical: higher risk with stage IV.", Verdict.SUPPORTED),
-        ("The risk is higher.", Verdict.UNSUPPORTED),
-        ("If the stage were IV, the risk is higher.", Verdict.UNSUPPORTED),
-        ("If the stage were IV, the risk would be higher; the stage is IV.", Verdict.UNSUPPORTED),
-    ],
+TRUE_OF_RISK = (
+    "If the stage were IV, the risk would be higher.",
+    "Hypothetical, if the stage were IV: higher risk.",
+    "If the stage were IV, the risk percentile would rise from the {R.percentile_now} to the {R.percentile_then}.",
+    "If the stage were IV, predicted 24-month survival would be {R.survival_24m_then} (95 % interval "
+    "{R.interval_24m_then}) instead of {R.survival_24m_now} (95 % interval {R.interval_24m_now}).",
+    "If the stage were IV, predicted 24-month survival would be lower, {R.survival_24m_then}.",
+    "If the stage were IV, the patient would have a higher risk.",
 )
-def test_a_claim_that_states_the_hypothetical_as_fact_is_stopped(supposed: Ledger, text: str, verdict: Verdict) -> None:
-    item = supposed.of_type("hypothetical_risk")[0]
-    assert item.hypothetical
-    claim = CheckedClaim(text, (item.id,), Verdict.SUPPORTED, "held", text)
-    assert hold_hypothetical(claim, supposed).verdict is verdict
+FALSE_OF_RISK = (
+    ("The risk is higher.", "hypothetical"),
+    ("Predicted 24-month survival {R.survival_24m_then}.", "hypothetical"),
+    ("If the stage were IV, the risk is higher.", "hypothetical"),
+    ("If the stage were IV, the risk would be higher; the stage is IV.", "hypothetical"),
+    ("The changed input is within the reference range.", "hypothetical"),
+    ("If the stage were IV, the risk would be lower.", "holds higher risk"),
+    ("If the stage were IV, the risk would fall.", "holds higher risk"),
+    ("If the stage were IV, predicted 24-month survival would be higher, {R.survival_24m_then}.", "holds higher risk"),
+    ("If the stage were IV, predicted 24-month survival would be {R.survival_24m_now}.", "what is recorded"),
+    ("If the stage were IV, the percentile would rise from the {R.percentile_then} to the {R.percentile_now}.",
+     "what would be"),
+    ("If the stage were IV, the risk would be higher: the percentile changed; the {R.percentile_now}.", "hypothetical"),
+    ("If the stage were II, the risk would be higher.", "does not hold"),
+)  # fmt: skip
 
 
-def test_claims_on_facts_pass_untouched(supposed: Ledger) -> None:
-    claim = CheckedClaim("The stage is IIIA.", ("F1",), Verdict.SUPPORTED, "held", "")
-    assert hold_hypothetical(claim, supposed) is claim
-    refused = replace(claim, citations=(supposed.of_type("hypothetical_risk")[0].id,), verdict=Verdict.CONTRADICTED)
-    assert hold_hypothetical(refused, supposed) is refused
+def checked(ledger: Ledger, text: str, *ids: str) -> CheckedClaim:
+    return check_claim(Claim(text.replace("{R.", f"{{{ids[0]}."), ids), ledger)
+
+
+@pytest.mark.parametrize("text", TRUE_OF_RISK)
+def test_a_claim_that_says_what_would_be_stands(supposed: Ledger, text: str) -> None:
+    found = checked(supposed, text, supposed.of_type("hypothetical_risk")[0].id)
+    assert found.verdict is Verdict.SUPPORTED, found.reason
+
+
+@pytest.mark.parametrize(("text", "reason"), FALSE_OF_RISK)
+def test_a_claim_that_states_the_hypothetical_as_fact_or_swaps_it_is_stopped(
+    supposed: Ledger, text: str, reason: str
+) -> None:
+    found = checked(supposed, text, supposed.of_type("hypothetical_risk")[0].id)
+    assert found.verdict is not Verdict.SUPPORTED and reason in found.reason
+
+
+def test_a_fact_beside_a_what_if_needs_no_supposing_where_its_own_evidence_holds_it(supposed: Ledger) -> None:
+    risk, diagnosis = supposed.of_type("hypothetical_risk")[0].id, supposed.of_type("diagnosis")[0].id
+    would = "If the stage were IV, the risk would be higher; "
+    assert checked(supposed, would + "the recorded stage is IIIA.", risk, diagnosis).verdict is Verdict.SUPPORTED
+    assert checked(supposed, would + "the recorded stage is IV.", risk, diagnosis).verdict is not Verdict.SUPPORTED
+    assert checked(supposed, "The recorded stage is IIIA.", diagnosis).verdict is Verdict.SUPPORTED
+
+
+def test_every_what_if_sentence_passes_its_own_check(asked: dict[str, WhatIf], toy: ModuleType) -> None:
+    ledger = collect_evidence(toy.toy_patient(), toy.toy_prediction(), toy.toy_retrieved())
+    for found in asked.values():
+        new = number_after(ledger, found.drafts)
+        whole = Ledger((*ledger, *new))
+        assert [checked(whole, e.text, e.id).reason for e in new] == [f"held by {e.id}" for e in new]
+
+
+@pytest.fixture(scope="module")
+def options(asked: dict[str, WhatIf], toy: ModuleType) -> dict[str, tuple[Ledger, str]]:
+    """effect -> a ledger with one supposed option of that effect, and its id; "disappears" is the first reversed."""
+    ledger = collect_evidence(toy.toy_patient(), toy.toy_prediction(), toy.toy_retrieved())
+    rows = [d for d in asked["variant"].drafts if "drug" in d.fields]
+    made = {d.fields["effect"].display: d for d in rows}
+    appears = made["appears"]
+    made["disappears"] = replace(
+        appears, text=appears.text.replace("would become an", "would no longer be an"),
+        fields={**appears.fields, "effect": Field("disappears", "disappears")},
+    )  # fmt: skip
+    return {e: (Ledger((*ledger, *(new := number_after(ledger, [d])))), new[0].id) for e, d in made.items()}
+
+
+@pytest.mark.parametrize("effect", ["appears", "disappears", "resistance appears"])
+def test_an_option_is_said_with_its_own_effect_and_no_other(
+    options: dict[str, tuple[Ledger, str]], effect: str
+) -> None:
+    said = {
+        "appears": "{R.change}, {R.drug} would become an option.",
+        "disappears": "{R.change}, {R.drug} would no longer be an option.",
+        "resistance appears": "{R.change}, {R.drug} would be expected to fail, resistance.",
+    }
+    ledger, row = options[effect]
+    stands = [e for e, text in said.items() if checked(ledger, text, row).verdict is Verdict.SUPPORTED]
+    assert stands == [effect]
+    assert checked(ledger, said[effect].partition(", ")[2], row).verdict is Verdict.SUPPORTED
+    as_fact = said["appears"].partition(", ")[2].replace("would become", "is")
+    assert checked(ledger, as_fact, row).verdict is not Verdict.SUPPORTED
+    unnamed = checked(ledger, "{R.change}, a drug would become an option with {R.biomarker}.", row)
+    assert unnamed.verdict is not Verdict.SUPPORTED

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -100,6 +101,12 @@ def made_case(ledger: Ledger, seed: int, encoder_hash: str = "enc") -> LMCase:
     bare = case_of("LUAD", evidence, {}, encoder_hash, keep_evidence=True)
     rows = {m: made_up_rows(found, rng, width=16) for m, found in bare.findings.items()}
     return case_of("LUAD", evidence, rows, encoder_hash, keep_evidence=True)
+
+
+@pytest.fixture(autouse=True)
+def _made_up_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The encoder in use is the one that ``made_case`` names, so that backends take what is trained here."""
+    monkeypatch.setattr("encoders.models.load_models", lambda: SimpleNamespace(sha256="enc"))
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ from assistant.adapter_training.settings import AdapterSettings
 from assistant.adapter_training.train import train_adapters
 from assistant.adapter_training.trainer import CHECKPOINT_FILE, AdapterTrainer
 from assistant.llm.chat_model import ChatRequest, Message, SoftTokensPart, TextPart
-from assistant.llm.chat_template import end_of_turn, fold_system, render_chat
+from assistant.llm.chat_template import end_of_turn, fold_turns, render_chat
 from assistant.llm.huggingface import HuggingFaceModel
 from assistant.llm.lora import check_served_lora
 from assistant.llm.resolve import load_llm
@@ -82,7 +82,7 @@ def test_a_refused_or_dropped_system_text_opens_the_first_user_turn(tiny_llm: Ma
     assert render_chat(qwen, turns).startswith("<|system|>\nRules.<|end|>\n<|user|>\nQuestion?<|end|>")
     qwen.chat_template = "{% for m in messages if m['role'] != 'system' %}{{ m['content'] }}{% endfor %}"
     assert render_chat(qwen, turns) == "Rules.\n\nQuestion?"
-    assert fold_system([("system", "a"), ("assistant", "b")]) == [("user", "a"), ("assistant", "b")]
+    assert fold_turns([("system", "a"), ("assistant", "b")]) == [("user", "a"), ("assistant", "b")]
     with pytest.raises(SettingsError, match="refuses messages of the roles user, user: roles must alternate"):
         render_chat(gemma, [("user", "a"), ("user", "b")])
 

@@ -27,6 +27,7 @@ class Server:
     models: list[dict[str, Any]] = field(default_factory=lambda: [{"id": "toy", "object": "model"}])
     answer: str = '{"claims": []}'
     refuse_schema: bool = False
+    refuse_system: str = ""  # the words of a template that takes no system message
     fail_with: list[int] = field(default_factory=list)  # statuses to answer first
     sleep_s: float = 0.0
     requests: list[dict[str, Any]] = field(default_factory=list)
@@ -63,6 +64,8 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
             server.open -= 1
             if server.fail_with:
                 self._json(server.fail_with.pop(0), {"error": {"message": server.error}})
+            elif server.refuse_system and body["messages"][0]["role"] == "system":
+                self._json(400, {"error": {"message": server.refuse_system}})
             elif server.refuse_schema and "response_format" in body:
                 self._json(400, {"error": {"message": "response_format json_schema is not supported"}})
             elif body.get("stream"):

@@ -5,18 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from assistant.context_budget import context_tokens, keep_by_rank, room_for_evidence
+from assistant.evidence import Ledger
 from assistant.llm.chat_model import ChatRequest, Message, PromptStyle, SoftTokensPart, TextPart
 from assistant.llm.huggingface import SOFT_MARK, HuggingFaceModel
 from assistant.llm.locations import adapter_folder
 from assistant.llm.resolve import load_llm
 from assistant.llm.soft_tokens import AdapterSet, llm_fingerprint
+from assistant.prompt import ledger_line
 from encoders.adapters import AdapterConfig, MLPAdapter
 from encoders.errors import ContractError, SettingsError, UnavailableError
+from encoders.models import load_models
 from encoders.prediction import Embeddings
 
 Make = Callable[..., Path]
@@ -31,13 +36,15 @@ def soft(n: int = 3, width: int = 32, seed: int = 0) -> SoftTokensPart:
     return SoftTokensPart(np.random.default_rng(seed).normal(size=(n, width)).astype(np.float32), "imaging")
 
 
-def with_adapter(folder: Path, llm_folder: Path, *, llm_hash: str | None = None, hidden: int = 32) -> MLPAdapter:
+def with_adapter(
+    folder: Path, llm_folder: Path, *, llm_hash: str | None = None, hidden: int = 32, encoder_hash: str = "enc"
+) -> MLPAdapter:
     torch.manual_seed(1)
     adapter = MLPAdapter(AdapterConfig(8, hidden, n_tokens=2, inner_width=16))
     folder.mkdir(parents=True, exist_ok=True)
     AdapterSet({"imaging": adapter}, "enc", hidden).save_weights(folder)
     entry = {"kind": "mlp", "embedding_width": 8, "hidden_size": hidden, "n_tokens": 2, "inner_width": 16}
-    card = {"encoder_hash": "enc", "llm_hash": llm_hash or llm_fingerprint(llm_folder), "hidden_size": hidden,
+    card = {"encoder_hash": encoder_hash, "llm_hash": llm_hash or llm_fingerprint(llm_folder), "hidden_size": hidden,
             "adapters": {"imaging": entry}}  # fmt: skip
     (folder / "card.json").write_text(json.dumps(card), encoding="utf-8")
     return adapter
@@ -94,6 +101,31 @@ def test_a_prompt_longer_than_the_model_reads_is_refused(tiny_folder: Make) -> N
         model.generate(ask("M1 variant gene " * 400))
 
 
+def test_the_context_is_the_configs_and_cuts_the_ledger_by_rank(tiny_folder: Make, toy_ledger: Ledger) -> None:
+    model = HuggingFaceModel(tiny_folder(), spec="hf:x", device="cpu")
+    assert (model.context_tokens, context_tokens(model)) == (512, 512)
+    model.model.config.max_position_embeddings = 2000
+    evidence = tuple(toy_ledger)
+    kept, left_out = keep_by_rank(evidence, ledger_line, room_for_evidence(model))
+    assert max(evidence, key=lambda e: e.rank) in kept and left_out
+    assert left_out[-1].rank == min(e.rank for e in evidence)
+    model.model.config.max_position_embeddings = 100_000
+    assert keep_by_rank(evidence, ledger_line, room_for_evidence(model)) == (evidence, ())
+
+
+def test_a_template_without_a_system_role_is_said_in_the_versions(tiny_folder: Make) -> None:
+    folder = tiny_folder()
+    takes = "{% for m in messages %}{{ m['content'] }}{% endfor %}"
+    next(folder.glob("chat_template*")).write_text(takes)
+    assert "system_role" not in HuggingFaceModel(folder, spec="hf:x", device="cpu").versions()
+    refuses = "{{ raise_exception('System role not supported') if messages[0]['role'] == 'system' }}"
+    next(folder.glob("chat_template*")).write_text(refuses + takes)
+    model = HuggingFaceModel(folder, spec="hf:x", device="cpu")
+    assert model.versions()["system_role"] == "not taken by the chat template; its text opens the user message"
+    asked = ChatRequest((Message("system", (TextPart("Rules."),)), Message("user", (TextPart("Q"),))))
+    assert model.render(asked) == "Rules.\n\nQ"
+
+
 def test_a_compact_card_sets_the_style_and_keeps_brackets_inside_the_ledger(tiny_folder: Make) -> None:
     model = HuggingFaceModel(tiny_folder(card={"style": "compact"}), spec="hf:x", device="cpu")
     assert model.style is PromptStyle.COMPACT
@@ -103,10 +135,11 @@ def test_a_compact_card_sets_the_style_and_keeps_brackets_inside_the_ledger(tiny
 
 def test_adapters_under_the_users_home_are_found_and_used(tiny_folder: Make) -> None:
     folder = tiny_folder()
-    adapter = with_adapter(adapter_folder(str(folder)), folder)
+    in_use = load_models().sha256
+    adapter = with_adapter(adapter_folder(str(folder)), folder, encoder_hash=in_use)
     model = load_llm(f"hf:{folder}")
     rows = np.ones((2, 8), np.float32)
-    parts = model.soft_tokens(Embeddings({"imaging": rows, "clinical": rows[:1]}, rows[0], "enc"))
+    parts = model.soft_tokens(Embeddings({"imaging": rows, "clinical": rows[:1]}, rows[0], in_use))
     with torch.no_grad():
         expected = adapter.half().float().eval()(torch.from_numpy(rows)[None])[0]
     assert model.takes_soft_tokens and [p.modality for p in parts] == ["imaging"]
@@ -120,6 +153,21 @@ def test_embeddings_of_another_encoder_are_refused_naming_both(tiny_folder: Make
     rows = np.ones((1, 8), np.float32)
     with pytest.raises(ContractError, match=r"hash other.*trained with enc"):
         model.soft_tokens(Embeddings({"imaging": rows}, rows[0], "other"))
+
+
+def test_adapters_of_another_encoder_are_refused_when_the_backend_starts(tiny_folder: Make) -> None:
+    folder = tiny_folder()
+    with_adapter(folder, folder, encoder_hash="0123456789abcdef")
+    in_use = load_models().sha256[:12]
+    with pytest.raises(ContractError, match=rf"encoder with hash {in_use}, .* trained with 0123456789ab\. Run"):
+        load_llm(f"hf:{folder}")
+
+
+def test_the_shipped_decoder_was_trained_with_the_shipped_encoders(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_llm("embedded").adapters.encoder_hash == load_models().sha256
+    monkeypatch.setattr("encoders.models.load_models", lambda: SimpleNamespace(sha256="f" * 64))
+    with pytest.raises(ContractError, match="encoder with hash ffffffffffff, the adapters were trained with"):
+        load_llm("embedded")
 
 
 def test_adapters_of_another_llm_are_refused_naming_both(tiny_folder: Make) -> None:

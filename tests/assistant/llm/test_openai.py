@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from assistant.llm.chat_model import ChatRequest, Message, SoftTokensPart, TextPart
+from assistant.llm.check_server import check_llm
 from assistant.llm.openai import OpenAIModel
 from assistant.prompt import claims_schema
 from encoders.errors import ContractError, LLMUnreachableError, SettingsError
@@ -45,6 +46,43 @@ def test_a_server_without_json_schema_is_asked_once_more_and_that_is_said(llm_se
     model.generate(REQUEST)
     assert ["response_format" in r for r in llm_server.requests] == [True, False, False]
     assert "refused" in model.versions()["response_format"]
+
+
+SYSTEM = ChatRequest((Message("system", (TextPart("Rules."),)), Message("user", (TextPart("one"), TextPart("two")))))
+REFUSALS = (
+    "System role not supported",
+    "Conversation roles must alternate user/assistant/user/assistant/...",
+    'Error rendering prompt with jinja template: "Only user and assistant roles are supported!"',
+)
+
+
+@pytest.mark.parametrize("words", REFUSALS)
+def test_a_template_without_a_system_role_gets_its_text_in_the_user_message_and_that_is_said(llm_server, words) -> None:
+    model = OpenAIModel(llm_server.url)
+    assert model.generate(SYSTEM) == llm_server.answer and "system_role" not in model.versions()
+    llm_server.requests.clear()
+    llm_server.refuse_system = words
+    assert model.generate(SYSTEM) == llm_server.answer
+    "".join(model.stream(SYSTEM))
+    roles = [[m["role"] for m in r["messages"]] for r in llm_server.requests]
+    assert roles == [["system", "user"], ["user"], ["user"]]  # refused once, then never sent again
+    assert llm_server.requests[-1]["messages"] == [{"role": "user", "content": "Rules.\n\none\ntwo"}]
+    assert model.versions()["system_role"] == "not taken by the chat template; its text opens the user message"
+    assert model.requests_folded == 2
+
+
+def test_another_refusal_is_no_reason_to_leave_the_system_message_out(llm_server) -> None:
+    model = OpenAIModel(llm_server.url)
+    llm_server.fail_with, llm_server.error = [400], "the prompt is too long"
+    with pytest.raises(SettingsError, match="too long"):
+        model.generate(SYSTEM)
+    assert len(llm_server.requests) == 1 and not model.system_refused
+
+
+def test_check_says_where_the_system_message_went(llm_server) -> None:
+    llm_server.refuse_system = REFUSALS[0]
+    found = {c.name: c for c in check_llm(OpenAIModel(llm_server.url))}
+    assert found["system message"].ok and "opens the user message" in found["system message"].found
 
 
 def test_an_overloaded_server_is_tried_again(llm_server) -> None:

@@ -12,10 +12,12 @@ import pytest
 import torch
 
 from assistant.llm.chat_model import ChatRequest, Message, PromptStyle, SoftTokensPart, TextPart
+from assistant.llm.resolve import load_llm
 from assistant.llm.soft_tokens import AdapterSet, llm_fingerprint
 from assistant.llm.vllm import VLLMModel, encode_prompt_embeds
 from encoders.adapters import AdapterConfig, MLPAdapter
 from encoders.errors import ContractError, SettingsError
+from encoders.models import load_models
 from encoders.prediction import Embeddings
 
 
@@ -68,6 +70,14 @@ def test_the_served_models_own_card_gives_style_and_adapters(llm_server, tiny_fo
     assert torch.equal(sent, torch.from_numpy(part.vectors))
 
 
+def test_adapters_of_another_encoder_are_refused_when_the_backend_starts(llm_server, tiny_folder) -> None:
+    served_with_adapters(llm_server, tiny_folder(), "instruct")
+    in_use = load_models().sha256[:12]
+    with pytest.raises(ContractError, match=f"encoder with hash {in_use}, the adapters were trained with enc"):
+        load_llm(f"vllm:{llm_server.url}#radomica-lm")
+    assert llm_server.requests == []
+
+
 def test_without_adapters_the_text_carries_everything(llm_server) -> None:
     model = VLLMModel(llm_server.url)
     rows = np.ones((1, 8), np.float32)
@@ -103,6 +113,16 @@ def test_a_server_that_refuses_the_grammar_is_asked_without_it_and_that_is_said(
     model.generate(ChatRequest((Message("user", (TextPart("M1 variant gene"),)),), ("M1",)))
     assert ["structured_outputs" in r for r in llm_server.requests] == [True, False]
     assert "refused" in model.versions()["grammar"]
+
+
+def test_soft_tokens_keep_their_place_where_the_template_takes_no_system_message(llm_server, tiny_folder) -> None:
+    model = served_with_adapters(llm_server, tiny_folder(), "instruct")
+    llm_server.refuse_system = "System role not supported"
+    part, system = soft(np.zeros((1, 32), np.float32)), Message("system", (TextPart("Rules."),))
+    model.generate(ChatRequest((system, Message("user", (part, TextPart("M1"))))))
+    (message,) = llm_server.requests[-1]["messages"]
+    assert [c.get("text", c["type"]) for c in message["content"]] == ["Rules.\n", "prompt_embeds", "M1"]
+    assert "system_role" in model.versions()
 
 
 def test_a_budget_is_sent_only_where_prompt_and_answer_surely_fit(llm_server) -> None:
