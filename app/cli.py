@@ -11,7 +11,6 @@ Not known here: any science. Imports that take seconds stand inside the commands
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import traceback
@@ -27,6 +26,7 @@ from app.cli_cohort import cohort_app
 from app.cli_encoders import encode, encoders_app
 from app.cli_explain import explain
 from app.cli_llm import llm_app
+from app.cli_suites import SUITES, eval_compare, run_questions
 from app.cli_train import SeedOption, train_app
 from app.console import print_error, print_json, print_pairs, print_table, progress_line
 from app.settings import Settings, apply_offline, read_settings
@@ -181,21 +181,28 @@ def cohort_synth(
 
 @eval_app.command("run")
 def eval_run(
-    benchmark: Annotated[str, typer.Argument(help="mirage, smoke, ...")],
+    benchmark: Annotated[str, typer.Argument(help=f"{SUITES}; or smoke, fusion, ...")],
+    *,
     out: OutOption = Path("radomica-out/eval"),
-    data: Annotated[Path | None, typer.Option(help="Question file (mirage).")] = None,
-    system: Annotated[str, typer.Option(help="llm or rag (mirage).")] = "llm",
-    limit: Annotated[int | None, typer.Option(min=1, help="First N questions of each data set (mirage).")] = None,
+    data: Annotated[Path | None, typer.Option(help="Question file or folder, in its published form.")] = None,
+    system: Annotated[str, typer.Option(help="llm, rag or assistant.")] = "llm",
+    limit: Annotated[int | None, typer.Option(min=1, help="First N questions of each set.")] = None,
     llm: LLMOption = None,
+    parallel: Annotated[int, typer.Option(min=1, help="Questions asked at once.")] = 1,
     seed: SeedOption = 0,
     allow_remote: RemoteOption = False,
 ) -> None:
-    """Run one benchmark; its last line is one JSON object."""
+    """Ask a question set (the same --out goes on with a stopped run), or run a benchmark; the last line is JSON."""
     settings = _settings(llm, allow_remote=allow_remote)
-    if benchmark == "mirage":
-        _eval_mirage(settings, data=data, system=system, limit=limit, out=out, seed=seed)
+    if benchmark in SUITES.split(", "):
+        run_questions(
+            settings, benchmark, data=data, system=system, limit=limit, parallel=parallel, out=out, seed=seed
+        )
     else:
         _eval_rows(benchmark, settings, out=out, seed=seed, only=())
+
+
+eval_app.command("compare")(eval_compare)
 
 
 @eval_app.command("smoke")
@@ -315,25 +322,6 @@ def _eval_rows(name: str, settings: Settings, *, out: Path, seed: int, only: tup
         result = run_benchmark(name, out=out, seed=seed, llm_spec=settings.llm, only=only, progress=progress)
     sys.stdout.write(result.to_json_line() + "\n")
     raise typer.Exit(result.exit_code)
-
-
-def _eval_mirage(
-    settings: Settings, *, data: Path | None, system: str, limit: int | None, out: Path, seed: int
-) -> None:
-    if data is None:
-        raise SettingsError("mirage needs --data FILE, a MIRAGE-form question file.")
-    if system not in ("llm", "rag"):
-        raise SettingsError(f"--system is {system!r}; allowed: llm, rag.")
-    with progress_line("opening the language model") as progress:
-        from app.make_report import open_llm  # noqa: PLC0415
-        from eval.mirage import MirageConfig, System, run_mirage  # noqa: PLC0415
-
-        search = None
-        if system == "rag":
-            from retrieval.search import search  # noqa: PLC0415
-        config = MirageConfig(data=str(data), system=System(system), llm=settings.llm, seed=seed, limit=limit)
-        metrics = run_mirage(config, open_llm(settings), out, search=search, progress=progress)
-    sys.stdout.write(json.dumps(metrics, allow_nan=False) + "\n")
 
 
 def _print(as_json: bool, found: dict[str, Any]) -> None:

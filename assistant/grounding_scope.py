@@ -30,8 +30,8 @@ GOVERNORS = re.compile(
     r"\b(?:if|unless|whether|until|provided|assuming|in case|should(?= the\b| a\b| there\b))\b"
     rf"|\b(?:{_FORMS})\b[^.;]{{0,40}}?(?:\bthat\b|:|['\"‘’“”«»])"
     rf"|\b(?:{_SPEECH})s?(?=\s+(?:the|that|a|an|no|there|all|any|this)\b)"
-    rf"|(?:^|[.;:,!]\s*|\b(?:please|kindly|now|must|should|shall|will|to|and|then|always|only)\s+)(?:{_SPEECH})\b"
-    rf"|(?:^|[.;:!]\s*|\b(?:please|kindly|now|must|should|then|always)\s+)(?:{_MENTION})\b"
+    rf"|(?:^|[.;:,!]\s*|\b(?:please|kindly|now|must|should|shall|will|to|and|then|always|only)\s+)(?:{_SPEECH})\b(?:\s+(?:only\s+)?that\b)?"
+    rf"|(?:^|[.;:!]\s*|\b(?:please|kindly|now|must|should|then|always)\s+)(?:{_MENTION})\b(?:\s+(?:only\s+)?that\b)?"
     r"|\b(?:rule[sd]? out|to exclude|exclude[sd]?|risk of|family history of|suspicion of|suspicious for|concern for|"
     r"rather than|instead of|as opposed to|no evidence (?:of|for|that)|unlikely|to prove|in search of)\b"
     r")"
@@ -92,7 +92,8 @@ def _condition_left_out(said: str, claim: list[str], text: str, evidence_id: str
         before, after = _keys(sentence[: match.start()]), _keys(sentence[match.end() :])
         taken = _longest_common(claim, before)
         # the clause before is taken up to the condition: its last word of meaning is among what is taken
-        if len(taken) >= _LEAST + 1 and before and taken[-1] == before[-1] and after and not _overlaps(claim, after):
+        whole = bool(taken) and taken[-1] == before[-1] and (len(taken) > _LEAST or taken == before)
+        if whole and after and not _overlaps(claim, after):
             return Finding(
                 Verdict.UNSUPPORTED,
                 f"leaves out the condition {(match[1] + ' ' + _shown(sentence[match.end() :]))!r} of {evidence_id}",

@@ -1,0 +1,73 @@
+"""``radomica eval run`` and ``eval compare``: question sets asked of any backend."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.console import progress_line
+from app.settings import Settings
+from encoders.errors import SettingsError
+
+SUITES = "mirage, pubmedqa, bioasq, medqa, medmcqa, mtbbench, vqa, healthbench, cases"
+
+
+def run_questions(
+    settings: Settings, suite: str, *, data: Path | None, system: str, limit: int | None, parallel: int, out: Path,
+    seed: int,
+) -> None:  # fmt: skip
+    """Ask a question set; prints one JSON object on the last line.
+
+    Raises
+    ------
+    SettingsError: no --data, an unknown system, or ``out`` holds another run.
+    """
+    if data is None:
+        raise SettingsError(f"eval run {suite} needs --data, the set's file or folder in its published form.")
+    with progress_line(f"questions of {suite}") as progress:
+        from eval.suites.ask import System  # noqa: PLC0415
+        from eval.suites.read import read_suite  # noqa: PLC0415
+        from eval.suites.run import RunConfig, run_suite  # noqa: PLC0415
+        from eval.suites.scripted import Scripted, is_scripted  # noqa: PLC0415
+
+        if system not in list(System):
+            raise SettingsError(f"--system is {system!r}; allowed: {', '.join(System)}.")
+        found = read_suite(suite, data)
+        for problem in found.problems[:5]:
+            progress(f"left out {problem.key}: {problem.reason}")
+        search = None
+        if system != System.LLM:
+            from retrieval.search import search  # noqa: PLC0415
+        config = RunConfig(suite, data.name, found.sha256, System(system), settings.llm, seed, limit)
+        if is_scripted(settings.llm):
+            scripted = Scripted(settings.llm)
+            reply, versions = scripted, scripted.versions()
+        else:
+            from app.make_report import open_llm  # noqa: PLC0415
+
+            llm = open_llm(settings)
+            reply, versions = (lambda _, request: llm.generate(request)), llm.versions()
+        metrics = run_suite(
+            config, found, reply, out, versions=versions, search=search, parallel=parallel, progress=progress
+        )
+    sys.stdout.write(json.dumps(metrics, allow_nan=False) + "\n")
+
+
+def eval_compare(
+    first: Annotated[Path, typer.Argument(help="Run folder.")],
+    second: Annotated[Path, typer.Argument(help="Run folder of the same items.")],
+    out: Annotated[Path | None, typer.Option(help="Also write the comparison here, as JSON.")] = None,
+    seed: Annotated[int, typer.Option(help="Same seed, same intervals.")] = 0,
+) -> None:
+    """Two runs of the same items: paired differences with intervals, and the items that flipped."""
+    from encoders.atomic_write import write_atomically  # noqa: PLC0415
+    from eval.suites.compare import compare_runs, comparison_markdown  # noqa: PLC0415
+
+    found = compare_runs(first, second, seed=seed)
+    if out is not None:
+        write_atomically(out, json.dumps(found, indent=1, allow_nan=False) + "\n")
+    sys.stdout.write(comparison_markdown(found))

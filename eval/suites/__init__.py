@@ -1,0 +1,1 @@
+"""Question sets in their published forms, asked of any backend, resumable, with intervals: ``radomica eval run``."""
