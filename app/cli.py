@@ -26,7 +26,7 @@ from app.cli_cohort import cohort_app
 from app.cli_encoders import encode, encoders_app
 from app.cli_explain import explain
 from app.cli_llm import llm_app
-from app.cli_suites import SUITES, eval_compare, run_questions
+from app.cli_suites import SUITES, eval_all, eval_compare, run_questions
 from app.cli_train import SeedOption, train_app
 from app.console import print_error, print_json, print_pairs, print_table, progress_line
 from app.settings import Settings, apply_offline, read_settings
@@ -203,6 +203,7 @@ def eval_run(
 
 
 eval_app.command("compare")(eval_compare)
+eval_app.command("all")(eval_all)
 
 
 @eval_app.command("smoke")

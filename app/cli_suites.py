@@ -1,17 +1,20 @@
-"""``radomica eval run`` and ``eval compare``: question sets asked of any backend."""
+"""``radomica eval run`` and ``eval compare``: question sets asked of any backend; ``eval all``: the scoreboard."""
 
 from __future__ import annotations
 
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from app.console import progress_line
 from app.settings import Settings
 from encoders.errors import SettingsError
+
+if TYPE_CHECKING:
+    from eval.benchmark import BenchmarkResult
 
 SUITES = "mirage, pubmedqa, bioasq, medqa, medmcqa, mtbbench, vqa, healthbench, cases"
 
@@ -71,3 +74,36 @@ def eval_compare(
     if out is not None:
         write_atomically(out, json.dumps(found, indent=1, allow_nan=False) + "\n")
     sys.stdout.write(comparison_markdown(found))
+
+
+def eval_all(
+    out: Annotated[Path, typer.Option(help="Where rows are kept, one file a benchmark.")] = Path("radomica-out/board"),
+    only: Annotated[list[str] | None, typer.Option("--only", help="Benchmarks to run; may be given again.")] = None,
+    readme: Annotated[Path | None, typer.Option(help="Put the table between the marks of this file.")] = None,
+    *,
+    shown: Annotated[bool, typer.Option("--show", help="Run nothing, show what was measured.")] = False,
+    seed: Annotated[int, typer.Option(help="Same seed, same output.")] = 0,
+) -> None:
+    """Run every benchmark and show one table: figure, bar, command; exit code 1 when a row misses its bar."""
+    from eval.run import BENCHMARKS  # noqa: PLC0415
+    from eval.scoreboard import board, into_readme, run_all  # noqa: PLC0415
+
+    names = tuple(only or BENCHMARKS)
+    unknown = sorted(set(names) - set(BENCHMARKS))
+    if unknown:
+        raise SettingsError(f"no benchmark {', '.join(unknown)}; allowed: {', '.join(BENCHMARKS)}.")
+    if shown:
+        missed, table = board(out)
+    else:
+        with progress_line("benchmarks") as progress:
+
+            def run(name: str) -> BenchmarkResult:
+                return BENCHMARKS[name](
+                    seed=seed, llm_spec="embedded", shared=None, only=(), out=out / name, progress=progress
+                )
+
+            missed, table = run_all(names, run, out, progress=progress)
+    if readme is not None:
+        into_readme(readme, table)
+    sys.stdout.write(table)
+    raise typer.Exit(int(missed > 0))

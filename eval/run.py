@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from encoders.atomic_write import write_atomically
 from encoders.errors import SettingsError
 from eval.benchmark import BenchmarkResult, Progress
 from eval.fusion import run_fusion
 from eval.grounding import run_grounding
 from eval.imaging import run_imaging
 from eval.llm import run_llm
+from eval.scoreboard import keep_rows
 from eval.smoke import run_smoke
+from eval.therapy import run_therapy
 
 BENCHMARKS: dict[str, Callable[..., BenchmarkResult]] = {
     "smoke": run_smoke,
@@ -23,6 +24,7 @@ BENCHMARKS: dict[str, Callable[..., BenchmarkResult]] = {
     "fusion": run_fusion,
     "grounding": run_grounding,
     "llm": run_llm,
+    "therapy": run_therapy,
 }
 """Name -> function(seed, llm_spec, shared, progress, only). Later benchmarks register here."""
 
@@ -37,7 +39,7 @@ def run_benchmark(
     only: tuple[str, ...] = (),
     progress: Progress = None,
 ) -> BenchmarkResult:
-    """Run one benchmark; with ``out``, also write ``NAME.json`` there.
+    """Run one benchmark; with ``out``, also keep its rows in ``NAME.json`` there (scoreboard.py).
 
     Raises
     ------
@@ -47,5 +49,5 @@ def run_benchmark(
         raise SettingsError(f"no benchmark {name!r}; allowed: {', '.join(sorted(BENCHMARKS))}.")
     result = BENCHMARKS[name](seed=seed, llm_spec=llm_spec, shared=shared, only=only, out=out, progress=progress)
     if out is not None:
-        write_atomically(out / f"{name}.json", result.to_json_line() + "\n")
+        keep_rows(out, result)
     return result
