@@ -47,8 +47,9 @@ ADDED_VALUE = 0.01
 STANDARD_ERRORS = 2.0
 """Rise in its own standard errors that lets a block on probation in."""
 JACKKNIFE_GROUPS = 20
-RIDGE_SHARES: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
-"""Spread of the ridge's score over that of the stack's, of which the best is tried."""
+RIDGE_SHARES: tuple[float, ...] = (0.5, 1.0, 2.0)
+"""Spread of the ridge's score over that of the stack's, of which the best is tried. Up to 1 or up to 2 is the same in
+the mean inside training patients (.664 each over seven cancers); UCEC had .595 or .604."""
 
 
 @dataclass(frozen=True)
