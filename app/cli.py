@@ -25,8 +25,9 @@ from app.cli_ask import ask
 from app.cli_cohort import cohort_app
 from app.cli_encoders import encode, encoders_app
 from app.cli_explain import explain
+from app.cli_knowledge import knowledge_app
 from app.cli_llm import llm_app
-from app.cli_suites import SUITES, eval_all, eval_compare, run_questions
+from app.cli_suites import SUITES, eval_all, eval_compare, eval_site, run_questions
 from app.cli_train import SeedOption, train_app
 from app.console import print_error, print_json, print_pairs, print_table, progress_line
 from app.settings import Settings, apply_offline, read_settings
@@ -40,7 +41,14 @@ app = typer.Typer(
     add_completion=False,
 )
 eval_app = typer.Typer(no_args_is_help=True, help="Measure.")
-GROUPS = {"cohort": cohort_app, "train": train_app, "eval": eval_app, "llm": llm_app, "encoders": encoders_app}
+GROUPS = {
+    "cohort": cohort_app,
+    "train": train_app,
+    "eval": eval_app,
+    "llm": llm_app,
+    "encoders": encoders_app,
+    "knowledge": knowledge_app,
+}
 for name, group in GROUPS.items():
     app.add_typer(group, name=name)
 app.command("ask")(ask)
@@ -203,6 +211,7 @@ def eval_run(
 
 
 eval_app.command("compare")(eval_compare)
+eval_app.command("site")(eval_site)
 eval_app.command("all")(eval_all)
 
 
@@ -224,6 +233,7 @@ PLAIN_BENCHMARKS = {
     "grounding": "The checker on labelled claims, injected instructions, hostile servers.",
     "llm": "The same tokens from vLLM, seconds to the first sentence, time outside the LLM; needs a vLLM environment.",
     "therapy": "Therapy rows against CIViC and MOAlmanac, and short patients with the options expected.",
+    "retrieval": "The right passage or none, patients kept apart, and a store that survives kill -9.",
 }
 """Benchmarks whose command takes --out, --seed and --only alone -> what --help says; exit code 1 when a row misses."""
 

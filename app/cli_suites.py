@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.console import progress_line
-from app.settings import Settings
+from app.settings import Settings, apply_offline, read_settings
 from encoders.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -74,6 +74,33 @@ def eval_compare(
     if out is not None:
         write_atomically(out, json.dumps(found, indent=1, allow_nan=False) + "\n")
     sys.stdout.write(comparison_markdown(found))
+
+
+def eval_site(
+    folder: Annotated[
+        Path, typer.Argument(help="A patient folder a case, and its reference summary NAME.txt beside it.")
+    ],
+    out: Annotated[Path, typer.Option(help="Where site.md and site.json go.")] = Path("radomica-out/site"),
+    llm: Annotated[str | None, typer.Option(help="Language model: embedded, hf:, vllm:, openai:.")] = None,
+    *,
+    ablations: Annotated[
+        bool, typer.Option(help="Also report every case without images, molecular data, notes.")
+    ] = True,
+    seed: Annotated[int, typer.Option(help="Same seed, same result.")] = 0,
+    allow_remote: Annotated[bool, typer.Option(help="Allow an LLM address outside this machine.")] = False,
+) -> None:
+    """Your own cases against your own reference summaries; nothing leaves the machine; a one-page result."""
+    settings = read_settings(llm=llm, allow_remote=allow_remote)
+    apply_offline(settings)
+    with progress_line("site self-test") as progress:
+        from app.make_report import open_llm  # noqa: PLC0415
+        from encoders.read.folder import read_patient  # noqa: PLC0415
+        from eval.site import run_site, site_markdown  # noqa: PLC0415
+
+        found = run_site(
+            folder, open_llm(settings), out, read=read_patient, ablations=ablations, seed=seed, progress=progress
+        )
+    sys.stdout.write(site_markdown(found))
 
 
 def eval_all(
