@@ -12,6 +12,7 @@ from functools import lru_cache
 from weakref import WeakKeyDictionary
 
 from assistant.evidence import Evidence, Ledger
+from assistant.grounding_presentation import PRESENTATION, PRESENTATION_BY_TYPE
 from assistant.grounding_vocabulary import NEUTRAL, PATIENT_WORDS, TYPE_WORDS
 from assistant.grounding_words import (
     AVAILABLE,
@@ -125,8 +126,8 @@ class EvidenceView:
     type_words: frozenset[str]
 
     def holds_word(self, token: Token) -> bool:
-        """Whether a plain word is the evidence's own or belongs to its type."""
-        return token.key in self.keys or token.key in self.type_words
+        """Whether a plain word is the evidence's own, belongs to its type, or only presents a fact."""
+        return token.key in self.keys or token.key in self.type_words or _presents(token, self.item.type)
 
     def holds_pole(self, pole: Pole, key: str | None = None) -> bool:
         """Whether the evidence states this direction; a field's word counts before the text's.
@@ -219,6 +220,17 @@ def type_keys(evidence_type: str) -> frozenset[str]:
     if evidence_type not in _NO_PATIENT:
         words += PATIENT_WORDS
     return frozenset(word_key(w) for w in words)
+
+
+@lru_cache(maxsize=64)
+def presentation_words(evidence_type: str) -> frozenset[str]:
+    """Words, as written, that present a fact of this type; in a quoted text they count as any other word."""
+    return frozenset((PRESENTATION + PRESENTATION_BY_TYPE.get(evidence_type, "")).split())
+
+
+def _presents(token: Token, evidence_type: str) -> bool:
+    said = token.key if token.key.startswith("op:") else token.surface.lower().removesuffix("'s")
+    return said in presentation_words(evidence_type)
 
 
 def _keys(tokens: Sequence[Token]) -> set[str]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from assistant.claim import Verdict
-from assistant.grounding_evidence import EvidenceView
+from assistant.grounding_evidence import NEUTRAL_KEYS, EvidenceView
 from assistant.grounding_form import pairs_of_the_evidence, plain_word
 from assistant.grounding_rules import Finding
 from assistant.grounding_statement import Statement
@@ -58,6 +58,17 @@ def negations_stand_before_something(statement: Statement) -> Finding | None:
     return None
 
 
+def absences_are_denied_once(statement: Statement) -> Finding | None:
+    """ "Absent no necrosis": beside "absent" another negation turns nothing round and says nothing."""
+    for cue in statement.found.open_cues:
+        clause = statement.segment_of[cue]
+        poles = {statement.found.poles.get(i) for i, n in enumerate(statement.segment_of) if n == clause}
+        beside_absent = ("presence", 1) in poles and not any(v.item.type == "absent" for v in statement.views.values())
+        if beside_absent and not any(v.free_text for v in statement.views.values()):
+            return _unsupported(f"denies twice: {statement.tokens[cue].surface!r} beside an absence")
+    return None
+
+
 def gaps_are_denied_once(statement: Statement) -> Finding | None:
     """In a sentence about missing data, "no" stands before what is missing and "not" before a word like "available"."""
     for evidence_id, held in statement.views.items():
@@ -66,11 +77,102 @@ def gaps_are_denied_once(statement: Statement) -> Finding | None:
         cues = [i for i, t in enumerate(statement.tokens) if t.kind is TokenKind.WORD and t.key in _NO | _NOT]
         for place, i in enumerate(cues):
             token = statement.tokens[i]
-            if place and _same_clause(statement, cues[place - 1], i):
+            if _denies_an_absence(statement, i):
+                return _unsupported(f"denies that what {evidence_id} holds as missing is missing")
+            if place and _same_clause(statement, cues[place - 1], i) and not _closes_with_without(statement, cues, i):
                 return _unsupported(f"denies twice what {evidence_id} holds as missing")
             if not _in_place(statement.tokens, i, held):
                 return _unsupported(f"puts {token.surface!r} where {evidence_id} denies nothing")
     return None
+
+
+def gaps_are_named_as_gaps(statement: Statement) -> Finding | None:
+    """What is missing is not spoken of as there: "there are methylation data, so its class cannot be determined".
+
+    A clause with the name of what is missing says that it is, or is a label ("methylation: not done"), or speaks of
+    the test or of what it would change without a verb that says it exists.
+    """
+    for evidence_id, held in statement.views.items():
+        if held.item.type != "absent":
+            continue
+        missing = held.field_keys.get("modality", frozenset())
+        others = held.field_keys.get("test", frozenset()) | held.field_keys.get("would_change", frozenset())
+        for clause in _clauses(statement.expanded):
+            keys = {t.key for t in clause}
+            if _taken_as_given(clause, missing):
+                return Finding(Verdict.CONTRADICTED, f"goes by what {evidence_id} holds as missing")
+            if not keys & missing or keys & _GAP_WORDS:
+                continue
+            label = keys <= missing | _NOUNS | NEUTRAL_KEYS and not keys & _EXISTS
+            if keys & _EXISTS or not (label or keys & (others - missing)):
+                return Finding(
+                    Verdict.CONTRADICTED, f"speaks of what {evidence_id} holds as missing as if it were there"
+                )
+    return None
+
+
+def _taken_as_given(clause: Sequence[Token], missing: frozenset[str]) -> bool:
+    """ "cannot be determined with methylation data"."""
+    keys = [t.key for t in clause if t.key not in _SKIPPED]
+    return any(
+        a in _GIVEN and b in missing and c in _NOUNS for a, b, c in zip(keys, keys[1:], (*keys[2:], ""), strict=False)
+    ) or any(a in _GIVEN and {b, c} <= missing for a, b, c in zip(keys, keys[1:], keys[2:], strict=False))
+
+
+_GIVEN = frozenset(["with", "from", "by", word_key("using"), "via"])
+_EXISTS = frozenset(
+    word_key(w)
+    for w in (
+        *["is", "are", "was", "were", "has", "have", "had", "with", "from", "using"],
+        *["contains", "contain", "includes", "include", "holds", "shows", "show"],
+    )
+)
+_GAP_WORDS = NEGATIONS | frozenset(
+    word_key(w)
+    for w in (
+        *["missing", "absent", "absence", "lacking", "unavailable", "unknown", "undetermined", "unresolved", "unclear"],
+        *["open", "unanswered", "needed", "required", "suggested", "suggest", "would", "could", "can", "may", "might"],
+        *["consider", "gap", "determine", "depends", "await", "pending", "if", "undetected"],
+    )
+)
+
+
+def _clauses(tokens: Sequence[Token]) -> list[list[Token]]:
+    """Stretches between breaks and words that open a clause; "and" opens one where a verb stands on both sides."""
+    out: list[list[Token]] = [[]]
+    for i, token in enumerate(tokens):
+        end = next((j for j in range(i, len(tokens)) if tokens[j].kind is TokenKind.BREAK), len(tokens))
+        joins = token.key in JOINS and {t.key for t in out[-1]} & _EXISTS and {t.key for t in tokens[i:end]} & _VERBS
+        if token.kind is TokenKind.BREAK or token.key in _OPENS or joins:
+            out.append([])
+        else:
+            out[-1].append(token)
+    return out
+
+
+_OPENS = frozenset(word_key(w) for w in ["which", "so", "because", "since", "as"])
+_VERBS = _BEFORE_NOT | frozenset(word_key(w) for w in ["remains", "stays", "would", "leaves"])
+
+
+def _denies_an_absence(statement: Statement, i: int) -> bool:
+    """ "No methylation is missing", "without methylation: not done"."""
+    tokens = statement.tokens
+    end = next(
+        (j for j in range(i, len(tokens)) if tokens[j].kind is TokenKind.BREAK and tokens[j].key not in "()"),
+        len(tokens),
+    )
+    stop = next((j for j in range(i, end) if tokens[j].key in _DIVIDES), end)
+    if any(t.key in _ABSENCE - NEGATIONS for t in tokens[i + 1 : stop]):
+        return True
+    labels = end < len(tokens) and tokens[end].key == ":" and not i
+    return labels and any(t.key in NEGATIONS | _ABSENCE for t in tokens[end + 1 :])
+
+
+def _closes_with_without(statement: Statement, cues: Sequence[int], i: int) -> bool:
+    """ "cannot be determined without methylation data": what is denied depends on what is missing."""
+    tokens = statement.tokens
+    first = cues[cues.index(i) - 1]
+    return tokens[i].key == "without" and first > 0 and tokens[first - 1].key == "can"
 
 
 def _same_clause(statement: Statement, first: int, second: int) -> bool:
@@ -91,6 +193,8 @@ def _in_place(tokens: Sequence[Token], i: int, held: EvidenceView) -> bool:
     reasons = held.field_keys.get("reason", frozenset())
     missing = held.field_keys.get("modality", frozenset())
     if tokens[i].key in _NOT:
+        if following.key == word_key("have") and before is not None and before.key in _BEFORE_NOT:
+            return any(t.key in missing | _NOUNS for t in rest[1:2])  # "we do not have methylation data"
         placed = opens or (before is not None and before.key in _BEFORE_NOT)
         return placed and following.key in _AVAILABLE | (reasons - missing)
     named = following.key in missing | reasons | _NOUNS
@@ -111,5 +215,7 @@ def _unsupported(reason: str) -> Finding:
 
 NEGATION_RULES: tuple[Callable[[Statement], Finding | None], ...] = (
     negations_stand_before_something,
+    absences_are_denied_once,
+    gaps_are_named_as_gaps,
     gaps_are_denied_once,
 )

@@ -1,5 +1,7 @@
 """Rules of free text: a guideline sentence, a note or a study sentence keeps its denials, its order and its extent.
 
+And of other patients: what became of a similar case is not told of this one.
+
 Not known here: one word exchanged inside a sentence that is otherwise followed (grounding_quotes.py).
 """
 
@@ -11,7 +13,8 @@ from assistant.claim import Verdict
 from assistant.grounding_rules import Finding
 from assistant.grounding_statement import Statement
 from assistant.grounding_vocabulary import DENYING_TYPES, ORDERING
-from assistant.normalise import word_key
+from assistant.grounding_words import JOINS
+from assistant.normalise import TokenKind, word_key
 
 _ORDERING = frozenset(word_key(w) for w in ORDERING)
 _STRICT_ORDER = 0.9
@@ -99,4 +102,32 @@ def _unsupported(reason: str) -> Finding:
     return Finding(Verdict.UNSUPPORTED, reason)
 
 
-PROSE_RULES: tuple[Callable[[Statement], Finding | None], ...] = (denials_are_kept, free_text_keeps_its_order)
+_OTHERS = frozenset(["similar_case", "similar_summary", "neighbour_survival"])
+
+
+def courses_of_others_stay_theirs(statement: Statement) -> Finding | None:
+    """ "The patient has a similarity of 0.92 and died": the subject of another's course is not this patient."""
+    others = [i for i, v in statement.views.items() if v.item.type in _OTHERS]
+    told = any(b.pole is not None and b.pole[0] == "vital" for b in statement.bound)
+    if not others or not told:
+        return None
+    for i, token in enumerate(statement.tokens):
+        said = token.surface.lower()
+        if said not in ("patient", "he", "she"):
+            continue
+        before = [t for t in statement.tokens[:i] if t.key not in _ARTICLES]
+        following = statement.tokens[i + 1] if i + 1 < len(statement.tokens) else None
+        opens = not before or before[-1].kind is TokenKind.BREAK or before[-1].key in JOINS
+        names_case = following is not None and any(c.isdigit() for c in following.surface)
+        if opens and not names_case:
+            return _unsupported(f"tells of {token.surface!r} what {others[0]} holds of another patient")
+    return None
+
+
+_ARTICLES = frozenset(["the", "this", "a", "our", "your"])
+
+PROSE_RULES: tuple[Callable[[Statement], Finding | None], ...] = (
+    denials_are_kept,
+    free_text_keeps_its_order,
+    courses_of_others_stay_theirs,
+)

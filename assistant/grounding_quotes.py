@@ -47,7 +47,12 @@ def quotes_are_not_altered(statement: Statement) -> Finding | None:
     framed = {i: runs(said, text_sequence(clean(v.item.text))) for i, v in statement.views.items()}
     licences = [*framed.values(), *(r for rs in prose.values() for r in rs)]
     chosen = clause_evidence(statement)
-    fields = [text_sequence(clean(f.display)) for v in statement.views.values() for f in v.item.fields.values()]
+    fields = [
+        text_sequence(shown)
+        for v in statement.views.values()
+        for f in v.item.fields.values()
+        for shown in {clean(f.display), clean(f.display).removeprefix("excluded: ")}
+    ]
     copied = whole_texts(said, fields)
     for evidence_id, held in statement.views.items():
         altered = [c for r in prose[evidence_id] for c in changes(r, licences) if _matters(c, held)]
@@ -97,6 +102,8 @@ def _like_for_like(change: Change, held: EvidenceView) -> bool:
         return True
     if not said or not text:
         return any(s in NEGATIONS for s in (*said, *text))
+    if all(s.startswith("number:") for s in (*said, *text)):  # months are not exchanged for a percentage
+        return bool({_kind(s) for s in said} & {_kind(s) for s in text})
     if len(said) == len(text) == 1 and not any(s in NEUTRAL_KEYS or s in held.type_words for s in (*said, *text)):
         return True
     return bool({k for s in said if (k := _kind(s))} & {k for s in text if (k := _kind(s))})

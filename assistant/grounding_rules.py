@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from assistant.claim import Verdict
 from assistant.grounding_evidence import EvidenceView, pole_of
 from assistant.grounding_statement import Bound, Statement, is_approximate, is_part_of_a_name
 from assistant.grounding_vocabulary import FIELD_CUES, FRAMES, REQUIRED_CUES
 from assistant.grounding_words import CAUSAL, NEGATIONS
-from assistant.normalise import TokenKind, word_key
+from assistant.normalise import Number, TokenKind, clean, tokenise, word_key
 
 _KIND_NAMES = {
     TokenKind.DRUG: "the drug", TokenKind.GENE: "the gene", TokenKind.FUSION: "the fusion",
@@ -26,6 +27,9 @@ _ALTERATIONS = (TokenKind.GENE, TokenKind.VARIANT, TokenKind.FUSION)
 _INN = re.compile(
     r"(?:mab|nib|ciclib|parib|limus|platin|taxel|rubicin|zomib|degib|tinib|stat|lisib|rafenib|sertib|mycin|tecan|fosfamide)$"
 )
+_TIMES = ("x", "op:×", "by")
+_SIZED = frozenset(word_key(w) for w in ("lesion", "mass", "tumour"))
+_ARTICLES = frozenset(["a", "an", "the", "this"])
 _LEVEL_OF = frozenset(word_key(w) for w in ("interval", "confidence", "ci"))
 
 
@@ -149,7 +153,15 @@ _PERSON = ("demographics", "diagnosis", "performance")
 def _person_description(tokens: Sequence[Bound], statement: Statement) -> bool:
     """ "This 53-year-old woman was diagnosed with ...": age, sex and diagnosis name themselves, one evidence each."""
     types = [statement.views[i].item.type for i in frozenset().union(*(b.support for b in tokens))]
-    return set(types) <= set(_PERSON) and len(types) == len(set(types)) and all(b.support for b in tokens)
+    if not set(types) <= set(_PERSON) or len(types) != len(set(types)) or not all(b.support for b in tokens):
+        return False
+    return all(_beside_its_name(i, tokens) for i, b in enumerate(tokens) if b.token.number is not None)
+
+
+def _beside_its_name(place: int, tokens: Sequence[Bound]) -> bool:
+    """ "ECOG 1", "grade 3", "53-year-old woman": a number is held by the evidence that holds the word beside it."""
+    near = tokens[place - 1] if place else tokens[1] if len(tokens) > 1 else tokens[0]
+    return bool(near.support & tokens[place].support)
 
 
 def _mixed(tokens: Sequence[Bound], statement: Statement) -> Finding:
@@ -222,7 +234,7 @@ def _number_fits(bound: Bound, statement: Statement, held: EvidenceView) -> Find
     if not fields:
         return _not_a_time_point(bound, statement, held)
     unit = {n.unit for n, f in held.numbers if f in fields}
-    rivals = {f for n, f in held.numbers if f in cues and n.unit in unit}
+    rivals = {f for n, f in held.numbers if f in cues and n.unit in unit and not _no_share(number, n)}
     near = _pair_place(bound, statement) or _nearest_cue(bound, statement, {f: cues[f] for f in rivals if f})
     if near is None:
         if any((held.item.type, f) in REQUIRED_CUES for f in fields):
@@ -238,16 +250,20 @@ def _number_fits(bound: Bound, statement: Statement, held: EvidenceView) -> Find
     return None
 
 
+def _no_share(claimed: Number, held: Number) -> bool:
+    """ "detected in 34 % of reads": a count of reads is no percentage."""
+    return claimed.unit == "%" and held.unit is None and held.value > 1
+
+
 def _is_interval_level(bound: Bound, statement: Statement) -> bool:
-    """ "95 % interval": the level of an interval, not one of its ends."""
     return any(t.key in _LEVEL_OF for t in statement.tokens[bound.index + 1 : bound.index + 2])
 
 
 def _marks_a_time(bound: Bound, statement: Statement, held: EvidenceView, cues: Mapping[str, tuple[str, ...]]) -> bool:
     """ "33 % were alive at 3 years": a time that names the field of another number of its clause."""
     named = {field for field, words in cues.items() if bound.token.key in words}
-    others = [b.token.number for b in statement.segment(bound.segment) if b.token.number and b.index != bound.index]
-    return any(named & held.number_fields(n) for n in others)
+    here = statement.segment(bound.segment)
+    return any(named & held.number_fields(b.token.number) for b in here if b.token.number and b.index != bound.index)
 
 
 def _not_a_time_point(bound: Bound, statement: Statement, held: EvidenceView) -> Finding | None:
@@ -264,17 +280,27 @@ def _not_a_time_point(bound: Bound, statement: Statement, held: EvidenceView) ->
 
 
 def _pair_place(bound: Bound, statement: Statement) -> set[str] | None:
-    """ "38 mm x 21 mm" names the longest diameter first and the short axis second."""
+    """ "38 mm x 21 mm" names the longest diameter first and the short axis second; "a 38 mm mass" the longest."""
     if bound.token.number is None or bound.token.number.unit != "mm":
         return None
+    after = statement.tokens[bound.index + 1].key if bound.index + 1 < len(statement.tokens) else ""
+    before = statement.tokens[bound.index - 1] if bound.index else None
+    if after in _SIZED and (before is None or before.kind is TokenKind.BREAK or before.key in _ARTICLES):
+        return {"longest_diameter"}
     around = {i: statement.tokens[i].key for i in (bound.index - 1, bound.index + 1) if 0 <= i < len(statement.tokens)}
-    if around.get(bound.index - 1) in ("x", "op:×"):
+    if around.get(bound.index - 1) in _TIMES and _is_mm(statement, bound.index - 2):
         return {"short_axis", "spacing"}
-    return {"longest_diameter", "spacing"} if around.get(bound.index + 1) in ("x", "op:×") else None
+    times = around.get(bound.index + 1) in _TIMES and _is_mm(statement, bound.index + 2)
+    return {"longest_diameter", "spacing"} if times else None
+
+
+def _is_mm(statement: Statement, index: int) -> bool:
+    near = statement.tokens[index].number if 0 <= index < len(statement.tokens) else None
+    return near is not None and near.unit == "mm"
 
 
 def _nearest_cue(bound: Bound, statement: Statement, cues: dict[str, tuple[str, ...]]) -> set[str] | None:
-    """Fields named nearest to the number: in its clause, else in the clauses before, else after."""
+    """Fields named nearest to the number: in its clause, in brackets right after it, else before, else after."""
     places = [
         (i, field)
         for i, token in enumerate(statement.tokens)
@@ -284,8 +310,10 @@ def _nearest_cue(bound: Bound, statement: Statement, cues: dict[str, tuple[str, 
     keys = {statement.tokens[i].key for i, _ in places if statement.segment_of[i] == bound.segment}
     if "short" in keys:
         places = [(i, f) for i, f in places if statement.tokens[i].key != "diameter"]
+    bracket = bound.segment + 1 if _bracket_follows(bound, statement) else -1
     for group in (
         [p for p in places if statement.segment_of[p[0]] == bound.segment],
+        [p for p in places if statement.segment_of[p[0]] == bracket],
         [p for p in places if statement.segment_of[p[0]] < bound.segment],
         [p for p in places if statement.segment_of[p[0]] > bound.segment],
     ):
@@ -293,6 +321,12 @@ def _nearest_cue(bound: Bound, statement: Statement, cues: dict[str, tuple[str, 
             best = min(abs(i - bound.index) for i, _ in group)
             return {f for i, f in group if abs(i - bound.index) == best}
     return None
+
+
+def _bracket_follows(bound: Bound, statement: Statement) -> bool:
+    inside = [b.token.number for b in statement.segment(bound.segment + 1) if b.token.number]
+    opens = any(t.key == "(" for t in statement.tokens[bound.index + 1 : bound.index + 2])
+    return opens and all(n.unit == "ordinal" for n in inside)
 
 
 def framed(statement: Statement) -> Finding | None:
@@ -310,8 +344,7 @@ def framed(statement: Statement) -> Finding | None:
 
 def causes_stand_in_the_evidence(statement: Statement) -> Finding | None:
     """After "because", only the recorded reason of an exclusion or an absence may follow."""
-    causal = {word_key(w) for w in CAUSAL}
-    tokens = statement.tokens
+    tokens, causal = statement.tokens, {word_key(w) for w in CAUSAL}
     place = next((i for i, t in enumerate(tokens) if t.key in causal), None)
     if place is None or (place + 1 < len(tokens) and tokens[place + 1].kind is TokenKind.DATE):
         return None
@@ -320,24 +353,38 @@ def causes_stand_in_the_evidence(statement: Statement) -> Finding | None:
     end = next(
         (i for i in range(place, len(tokens)) if tokens[i].kind is TokenKind.BREAK and tokens[i].key in ";."), None
     )
+    comma = next((i for i, t in enumerate(tokens) if t.key == ","), len(tokens))
     for bound in statement.bound:
         if bound.index <= place or (end is not None and bound.index > end):
             continue
+        if place == 0 and bound.index > comma and any(statement.views[i].item.type == "therapy" for i in bound.support):
+            continue  # "because of EGFR L858R, osimertinib is offered": what follows the comma is the consequence
         reasons = [
             v.field_keys.get(name, frozenset()) | v.type_words
             for v in statement.views.values()
             for name in _reason_fields(v, opens=place == 0)
-        ]
+        ] + [matched_keys(v.item.text) for v in statement.views.values() if v.holds_pole(("offer", 0))]
         if not any(bound.token.key in keys for keys in reasons):
             return _unsupported(f"gives {bound.token.surface!r} as a cause, which the cited evidence does not")
     return None
+
+
+@lru_cache(maxsize=1024)
+def matched_keys(text: str) -> frozenset[str]:
+    """Keys of what a therapy row says it was matched on."""
+    matched = tokenise(clean(text.partition("matched on ")[2].partition(";")[0]))
+    return frozenset(t.key for t in matched) | {word_key("mutation"), word_key("alteration")}
 
 
 def _reason_fields(held: EvidenceView, *, opens: bool) -> tuple[str, ...]:
     """The fields that hold a recorded cause; a sentence that opens with "because" goes on to what stays open."""
     if held.item.type == "absent" and opens:
         return ("reason", "modality", "would_change", "test")
-    return ("status",) if held.item.type == "therapy" and held.holds_pole(("offer", 1)) else ("reason",)
+    if held.item.type == "absent":
+        return ("reason", "modality")
+    if held.item.type == "therapy":  # what a row is matched on is why it is offered
+        return ("status", "drug") if held.holds_pole(("offer", 1)) else ("biomarker",)
+    return ("reason",)
 
 
 RULES: tuple[Callable[[Statement], Finding | None], ...] = (

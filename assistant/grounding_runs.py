@@ -35,6 +35,7 @@ _SAME = {
     **dict.fromkeys(("over", "versu", "versus", "vs", "than"), "versus"),
     **dict.fromkeys(("tumour", "cancer", "disease"), "tumour"),
 }
+_REFUSED = ("offer", 1)  # "excluded" and "not eligible" differ in no strength
 _COMPARED = word_key("compared")
 
 
@@ -72,7 +73,7 @@ def symbol(token: Token) -> str | None:
     if token.kind is TokenKind.BREAK or token.key in _DROPPED or token.surface.lower() in _DROPPED:
         return None
     pole = pole_of(token)
-    if pole is not None and pole[0] not in KEYED_GROUPS:
+    if pole is not None and (pole[0] not in KEYED_GROUPS or pole == _REFUSED):
         return f"pole:{pole[0]}:{pole[1]}"
     return _SAME.get(token.key, token.key) if token.kind is TokenKind.WORD else token.key
 

@@ -12,7 +12,7 @@ worded otherwise ("in patients who ..."), which the rules on subjects know in pa
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from assistant.claim import Verdict
@@ -39,7 +39,11 @@ GOVERNORS = re.compile(
 """What governs the words after it: conditions, telling and asking, what is to be excluded."""
 CONDITION_AFTER = re.compile(r"(?i)[,\s](if|unless|except|provided|only)\b")
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+")
-_PROSE = frozenset(["passage", "note", "therapy", "conflict"])
+_PROSE_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "passage": ("statement",),
+    "note": ("quote",),
+    "conflict": ("statement", "first", "second"),
+}
 _FREE_FIELDS = ("role", "series", "drug", "histology", "disease", "name", "response")
 _LEAST = 2
 """Words of meaning in the source's order from which on a clause counts as taken."""
@@ -102,10 +106,12 @@ def _condition_left_out(said: str, claim: list[str], text: str, evidence_id: str
 
 
 def _source_texts(held: EvidenceView) -> list[str]:
+    """What the source itself says; the ledger's own template around it ("status excluded: ...") is none of it."""
     fields = held.item.fields
-    if held.item.type in _PROSE:
-        return [f.display for name, f in fields.items() if len(f.display.split()) > _LEAST and name != "title"]
-    return [fields[n].display for n in _FREE_FIELDS if n in fields and len(fields[n].display.split()) > _LEAST]
+    if held.item.type == "therapy":
+        return [clean(held.item.text).partition(". ")[2]]
+    names = _PROSE_FIELDS.get(held.item.type, _FREE_FIELDS)
+    return [fields[n].display for n in names if n in fields and len(fields[n].display.split()) > _LEAST]
 
 
 def _asserted(text: str) -> list[list[str]]:

@@ -31,6 +31,8 @@ _MISSING_KEYS = frozenset(
     word_key(w)
     for w in (*AVAILABLE, *DETECTED, *["data", "file", "sign", "needed", "determine", "evaluate", "establish"])
 )
+_NO_DATA = frozenset(word_key(w) for w in ("data", "results", "information", "evidence"))
+_VARIANT_NOUNS = frozenset(word_key(w) for w in ("mutations", "variants", "alterations"))
 _SUBJECT_KINDS = (TokenKind.GENE, TokenKind.DRUG, TokenKind.FUSION, TokenKind.STAGE, TokenKind.CODE)
 
 
@@ -197,6 +199,8 @@ def _holds_number(token: Token, tokens: Sequence[Token], index: int, view: Evide
     assert token.number is not None  # a NUMBER token has one
     if view.number_fields(token.number, approximate=is_approximate(tokens, index)):
         return True
+    if view.item.type == "variant" and _counts_what_is_listed(tokens, index):
+        return True
     if token.number.unit is None and token.number.decimals == 0 and 1900 <= token.number.value <= 2100:
         return any(k.startswith(f"date:{token.surface}-") for k in view.keys)
     if token.number.unit is None and view.item.type == "demographics":
@@ -204,8 +208,20 @@ def _holds_number(token: Token, tokens: Sequence[Token], index: int, view: Evide
     return False
 
 
+def _counts_what_is_listed(tokens: Sequence[Token], index: int) -> bool:
+    """ "Two mutations: EGFR L858R and TP53 R175H": a count in words equal to the variants the claim names."""
+    number = tokens[index].number
+    if number is None or number.unit is not None or not tokens[index].surface.isalpha():
+        return False
+    noun = next((t.key for t in tokens[index + 1 : index + 3] if t.key in _VARIANT_NOUNS), None)
+    named = {t.key for t in tokens if t.kind is TokenKind.VARIANT}
+    return noun is not None and number.value == len(named) > 1
+
+
 def _holds_negation(tokens: Sequence[Token], index: int, view: EvidenceView) -> bool:
     scope = {t.key for t in tokens[index + 1 : index + 9] if t.kind is not TokenKind.BREAK} - NEUTRAL_KEYS
+    if view.item.type == "absent" and not scope and index + 1 < len(tokens) and tokens[index + 1].key in _NO_DATA:
+        return True  # "methylation: no data"; grounding_negation.py asks what is missing
     head = [tokens[j].key for j in content_places(tokens, _open_scope(tokens, index))[:1]]
     gap = view.item.type == "absent" and bool(set(head) & _MISSING_KEYS)
     if ("presence", 1) in view.field_poles and (gap or scope & (view.keys - view.type_words)):

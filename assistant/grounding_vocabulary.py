@@ -104,6 +104,10 @@ TYPE_WORDS: Mapping[str, str] = {
     "neighbour_survival": "matched neighbours comparable nearest close like comparison rests similar case neighbour cohort reference synthetic survival median estimate alive month year "
                           "closest comparable nearest most retrieved at outcome outcomes patient kaplan meier in matching event events "
                           "interval confidence ci",
+    "hypothetical_risk": "hypothetical hypothetically then suppose supposed supposing predict model risk survival percentile group month "
+                         "estimate estimated become becomes rise rises fall falls drop drops change changed remain stay from recorded category",
+    "hypothetical_therapy": "hypothetical hypothetically then suppose supposed supposing become becomes therapy treatment drug biomarker level evidence "
+                            "matched match row structured considered consider carrying",
     "passage": "literature study studies published reported trial trials data summarised summarized guideline guidance guidelines literature summary evidence published publication according advise source patients",
     "therapy": "potential comes come stems pivotal possible potentially expected supported regimen agent strategy backed therapy treatment drug option options biomarker level evidence supported support supports trial approval matched match "
                "status tier line associated predicts predict expected direction row structured patients according "
@@ -129,7 +133,7 @@ FIELD_CUES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "percentile": ("percentile",), "survival_12m": ("number:12:month",), "interval_12m": ("number:12:month",),
         "survival_24m": ("number:24:month",), "interval_24m": ("number:24:month",),
     },
-    "variant": {"allele_fraction": ("allele", "fraction"), "depth": ("depth", "read", "reads")},
+    "variant": {"allele_fraction": ("allele", "fraction"), "depth": ("depth", "read", "reads", "x")},
     "copy_number": {"log2_ratio": ("log2", "ratio")},
     "similar_summary": {
         "count": ("case", "similar", "synthetic"), "median_survival": ("median",),
@@ -170,7 +174,7 @@ FRAMES: Mapping[str, tuple[frozenset[str], str]] = {
                                "states a prediction as a fact; say that it is predicted"),
     "survival": (_words("predict model probability estimate expect project risk percentile input reliable"),
                  "states a prediction as a fact; say that it is predicted"),
-    "similar_case": (_words("similar case neighbour cohort comparable nearest synthetic match"),
+    "similar_case": (_words("similar similarity case neighbour cohort comparable nearest synthetic match"),
                      "does not say that this is another patient"),
     "similar_summary": (_words("similar case neighbour cohort comparable nearest synthetic"),
                         "does not say that these are other patients"),
@@ -182,7 +186,7 @@ FRAMES: Mapping[str, tuple[frozenset[str], str]] = {
 disagree disagreement conflict contradict contradiction differ discrepancy discordant inconsistent
 """),
                  "states one side of a contradiction as a fact"),
-    "absent": (_words("no not missing absent without lack none unknown would could answer inform non never never"),
+    "absent": (_words("no not missing absent without lack none unknown would could answer inform non never needed required gap"),
                "does not say that this is missing"),
 }  # fmt: skip
 """Type -> (word keys of which a claim must hold one, what is wrong otherwise)."""

@@ -12,6 +12,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from assistant.grounding_presentation import PRESENTATION_PHRASES
+
 UNIT_WORDS: Mapping[str, tuple[str, str]] = {
     **dict.fromkeys(("mm", "millimetre", "millimetres", "millimeter", "millimeters"), ("mm", "1")),
     **dict.fromkeys(("cm", "centimetre", "centimetres", "centimeter", "centimeters"), ("mm", "10")),
@@ -51,6 +53,7 @@ _SPELLED_TIMES = (
     ("twelve", 12),
 )
 PHRASES: tuple[tuple[re.Pattern[str], str], ...] = (
+    *PRESENTATION_PHRASES,
     (_P(r"(?<![A-Za-z\d-])(?<!\d\.)(\d+(?:\.\d+)?\s?%?)\s?-\s?(\d+(?:\.\d+)?)(?![\d-])"), r"\1 to \2"),
     (_P(r"(?i)\b(?:wild[\s-]?type)\b|\bunmutated\b"), "wildtype"),
     (_P(r"(?i)\bpositron[\s-]emission tomography\b"), "PET"),
@@ -135,13 +138,16 @@ CANONICAL_WORDS: Mapping[str, str] = {
     "caution": "weigh", "cautions": "weigh", "considering": "weigh", "supersede": "superseded",
     "medicine": "medication", "medicines": "medication", "medications": "medication",
     "rearrangement": "fusion", "rearranged": "fusion", "translocation": "fusion",
+    "untested": "missing", "unmeasured": "missing", "unassessed": "missing", "unreported": "missing", "radiodensity": "intensity",
+    "greatest": "longest", "noted": "note", "noting": "note",  # their stem would be "not"
+    "histopathology": "histology", "histopathological": "histology", "histopathologically": "histology",
     "mean": "mean", "likelihood": "probability", "chance": "probability", "probabilities": "probability",
 }  # fmt: skip
 """Plain word, lower case -> the word it compares as."""
 
 POLES: Mapping[str, tuple[frozenset[str], ...]] = {
     "response": (
-        _words("sensitive sensitivity responsive susceptible"),
+        _words("sensitive sensitivity responsive susceptible responds respond"),
         _words("resistant resistance refractory insensitive speaksagainst"),
     ),
     "level": (
@@ -178,8 +184,10 @@ low lower lowest reduced lowers lowered lowering decreases decrease decreased de
         _words("harm harms harmful ineffective futile inactive detrimental"),
     ),
     "offer": (
-        _words("offered eligible indicated recommended advised option options candidate suitable preferred"),
-        _words("excluded contraindicated ineligible unsuitable discouraged exclusion nolonger setaside"),
+        _words(
+            "offered eligible indicated recommended advised option options candidate suitable preferred qualifies qualify"
+        ),
+        _words("excluded contraindicated ineligible unsuitable discouraged exclusion nolonger setaside excluding"),
     ),
     "edge": (_words("smooth"), _words("spiculated")),
     "border": (_words("circumscribed"), _words("infiltrative")),
@@ -202,7 +210,7 @@ low lower lowest reduced lowers lowered lowering decreases decrease decreased de
         _words("complete"),
     ),
     "frame": (_words("inframe"), _words("outofframe")),
-    "sex": (_words("female"), _words("male")),
+    "sex": (_words("female woman women lady"), _words("male man men gentleman")),
     "rank": (_words("most"), _words("least")),
     "ends": (_words("longest long"), _words("short")),
 }
@@ -215,7 +223,7 @@ found seen detected identified observed evident visible harbours harbors carries
 
 NEGATIONS = _words("not no never without neither nor none non lack lacks lacking")
 FRAME_STOPS = _words("but although though while whereas however except")
-JOINS = _words("and with while whereas but although though plus alongside") | {
+JOINS = _words("and with while whereas but although though plus alongside whos") | {
     "op:+",
     "op:&",
 }
@@ -226,7 +234,9 @@ APPROXIMATE = _words("about approximately around roughly nearly circa op:~ op:â‰
 KEYED_GROUPS = _words("value course offer")
 """Groups whose words differ in strength: the very word must stand in the evidence, not only its direction."""
 
-STATUS_WORDS = _words("offered option options candidate eligible excluded exclusion ineligible nolonger")
+STATUS_WORDS = _words(
+    "offered option options candidate qualifies qualify eligible excluded exclusion ineligible nolonger"
+)
 """Words of group "offer" that a therapy's status may be called by; "recommended" is not among them."""
 
 OWN_SUBJECT_GROUPS = _words("edge border texture contrast sex")

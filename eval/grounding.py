@@ -1,7 +1,8 @@
 """The grounding benchmark: ``radomica eval grounding``, labelled claims, injected instructions, hostile servers.
 
-Groups: ``checker`` (the sentences the checker was mended for), ``held_out`` (another seed, sentences nobody looked at),
-``injection``, ``servers``. All patients are synthetic; no language model runs.
+Groups: ``checker`` (the sentences the checker was first mended for), ``earlier`` (four sets that were held out once and
+then mended for), ``held_out`` (the newest set, run once and not mended for: the figure to quote), ``injection``,
+``servers``. All patients are synthetic; no language model runs.
 """
 
 from __future__ import annotations
@@ -24,14 +25,26 @@ from eval.grounding_claims import LabelledClaim, labelled_claims
 from eval.grounding_injection import injection_rows
 from eval.grounding_servers import server_rows
 from eval.grounding_wordings import KNOWN
-from eval.grounding_wordings_held_out import HELD_OUT
+from eval.grounding_wordings_case_reports import CASE_REPORTS
+from eval.grounding_wordings_fresh import FRESH
+from eval.grounding_wordings_held_out import FIRST_HELD_OUT
 from eval.grounding_wordings_late import LATE
+from eval.grounding_wordings_letters import LETTERS
+from eval.grounding_wordings_writers import WRITERS
 from eval.intervals import wilson
 from eval.smoke_reports import context_without_explanations
 
-SEEN: Mapping[str, tuple[str, ...]] = {key: (*KNOWN.get(key, ()), *LATE.get(key, ())) for key in {**KNOWN, **LATE}}
-SEEN_SEED, HELD_OUT_SEED, INJECTION_SEED = 91_000, 93_000, 94_000
-"""First seeds of the patients of each group; the checker was mended on the first alone."""
+
+def _merged(*sets: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    keys = dict.fromkeys(key for wordings in sets for key in wordings)
+    return {key: tuple(s for wordings in sets for s in wordings.get(key, ())) for key in keys}
+
+
+SEEN: Mapping[str, tuple[str, ...]] = _merged(KNOWN, LATE)
+EARLIER: Mapping[str, tuple[str, ...]] = _merged(FIRST_HELD_OUT, WRITERS, CASE_REPORTS, LETTERS)
+HELD_OUT: Mapping[str, tuple[str, ...]] = FRESH
+SEEN_SEED, EARLIER_SEED, INJECTION_SEED, HELD_OUT_SEED = 91_000, 93_000, 94_000, 98_000
+"""First seeds of the patients of each group."""
 
 PATIENTS, EXPLAINED = 10, 2
 RECALL, FALSE_REJECTION, MS_PER_CLAIM = 0.99, 0.03, 2.0
@@ -90,6 +103,7 @@ def _labelled(group: str, wordings: Mapping[str, tuple[str, ...]], seed: int) ->
 
 GROUPS: dict[str, Callable[[int, Progress], tuple[Row, ...]]] = {
     "checker": lambda seed, _: _labelled("checker", SEEN, SEEN_SEED + seed),
+    "earlier": lambda seed, _: _labelled("earlier", EARLIER, EARLIER_SEED + seed),
     "held_out": lambda seed, _: _labelled("held_out", HELD_OUT, HELD_OUT_SEED + seed),
     "injection": lambda seed, progress: injection_rows(seed=INJECTION_SEED + seed, progress=progress),
     "servers": lambda seed, progress: server_rows(patient_ledgers(SEEN_SEED + seed, 1)[0], progress=progress),

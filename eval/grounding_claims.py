@@ -25,7 +25,7 @@ _CHOICE = re.compile(r"<<(.*?)\|\|(\w+)\|\|(.*?)>>")
 _DENIED = {
     "is": "is not", "was": "was not", "has": "has no", "had": "had no", "can": "cannot", "appears": "does not appear",
     "measures": "does not measure", "shows": "does not show", "harbours": "does not harbour", "identified": "did not identify",
-    "confirms": "does not confirm",
+    "confirms": "does not confirm", "carries": "does not carry",
 }  # fmt: skip
 _ALTERNATIVES = 3
 """Least number of other ids a claim could be cited to before one is drawn."""

@@ -1,7 +1,7 @@
-"""Held-out honest sentences of the labelled set, in the form of eval/grounding_wordings.py.
+"""Honest sentences that were held out first, in the form of eval/grounding_wordings.py.
 
-Written before the second round of mending and looked at by nobody since: only their counts are read, on a seed of their
-own. Whoever mends the checker for one of them moves it to eval/grounding_wordings_late.py.
+Written before the second round of mending. First run: 23.1 % of 208 refused, 1 of 208 corrupted passed; then looked at
+and mended for, so that their figure is not one to quote: that is eval/grounding_wordings_fresh.py.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ def _lines(text: str) -> tuple[str, ...]:
     return tuple(line.strip() for line in text.strip().splitlines())
 
 
-HELD_OUT: Mapping[str, tuple[str, ...]] = {
+FIRST_HELD_OUT: Mapping[str, tuple[str, ...]] = {
     "demographics": _lines("""
         {sex} patient, age {age}.
         The patient, a {woman}, is {age} years old.

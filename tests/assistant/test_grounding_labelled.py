@@ -1,9 +1,10 @@
 """The labelled set, small: on the toy case every corruption is refused, and what the corruptions are is as said."""
-# ruff: noqa: E501  one sentence a line reads better than a wrapped one
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -11,14 +12,17 @@ import pytest
 import torch
 from transformers import BertConfig, BertForSequenceClassification, BertTokenizer
 
+from app.chat_events import AnswerText
+from assistant.chat import answer
 from assistant.claim import Claim, Verdict
-from assistant.contradictions import find_contradictions
-from assistant.contradictions_notes import note_sides
+from assistant.collect import collect_evidence
 from assistant.evidence import Ledger
 from assistant.grounding import check_claim
-from assistant.grounding_judge import CrossEncoderJudge, judge_claim
-from encoders.errors import ContractError, SettingsError
-from encoders.patient import Note, SourceLocator
+from assistant.grounding_judge import CrossEncoderJudge, judge_claim, judge_versions
+from assistant.llm.chat_model import ChatRequest
+from assistant.llm.scripted import ScriptedModel
+from assistant.pipeline import CaseContext, run
+from encoders.errors import ContractError, SettingsError, UnavailableError
 from eval.grounding import HELD_OUT, SEEN
 from eval.grounding_claims import labelled_claims
 
@@ -120,35 +124,60 @@ def test_a_model_without_nli_labels_is_no_judge(nli_folder: Path, tmp_path: Path
         CrossEncoderJudge(str(tmp_path))
 
 
-@pytest.mark.parametrize(
-    ("text", "kind", "said"),
-    [
-        ("This 63-year-old man was seen.", "sex", "male"),
-        ("A 45 year old woman with cough.", "age", "45 years"),
-        ("KRAS G12C was found by an outside laboratory.", "variant", "KRAS G12C"),
-        ("EGFR p.Leu861Gln was reported.", "variant", "EGFR L861Q"),
-        ("TMB: 22 mut/Mb.", "biomarker", "TMB 22"),
-        ("PD-L1 TPS 5 %.", "biomarker", "PD-L1 5"),
-        ("The mass measures 7.5 cm.", "lesion", "7.5 cm"),
-    ],
-)
-def test_a_note_against_the_other_sources(toy: ModuleType, text: str, kind: str, said: str) -> None:
-    note = Note(text, SourceLocator("notes/new.txt"), date="2024-06-01")
-    patient = toy.toy_patient(notes=(note,))
-    found = [c for c in find_contradictions(patient, toy.toy_prediction()) if c.kind == kind]
-    assert len(found) == 1
-    assert found[0].first == f"the note of 2024-06-01 says {said}"
-    assert found[0].second
-    assert found[0].file == "notes/new.txt"
+def test_a_judge_that_cannot_be_loaded_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UnavailableError, match=r"cannot be loaded.*name a folder or hub id, or leave --nli out"):
+        CrossEncoderJudge(str(tmp_path / "no-such-model"))
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "This 63-year-old woman was seen.", "Her mother is a 45 year old woman.", "KRAS G12C was not found.", "EGFR p.Leu858Arg was reported.",
-        "TMB: 7.5 mut/Mb.", "PD-L1 TPS 55 %.", "The mass measures 3.8 cm.", "The mass previously measured 7.5 cm.",
-    ],
-)  # fmt: skip
-def test_agreement_denial_family_and_the_past_are_no_contradiction(toy: ModuleType, text: str) -> None:
-    note = Note(text, SourceLocator("notes/new.txt"))
-    assert list(note_sides(toy.toy_patient(), note, (38.2, 33.1))) == []
+def test_evidence_longer_than_the_judge_reads_is_cut_and_counted_and_a_longer_claim_withheld(
+    toy_ledger: Ledger, nli_folder: Path
+) -> None:
+    judge = CrossEncoderJudge(str(nli_folder))
+    assert judge.probabilities("egfr " * 600, "EGFR was found") is not None and judge.premises_cut == 1
+    assert judge_versions(judge) == {"nli_judge": str(nli_folder), "nli_judge.premises_cut": "1"}
+    assert judge_versions(judge, cut_before=1) == {"nli_judge": str(nli_folder)} and judge_versions(None) == {}
+    held = check_claim(Claim("EGFR p.L858R was found.", ("M1",)), toy_ledger)
+    judged = judge_claim(replace(held, text="egfr " * 600), toy_ledger, judge)
+    assert (judged.verdict, judged.judge) == (Verdict.UNSUPPORTED, judge.name) and "longer than" in judged.reason
+
+
+class Doubting:
+    """A judge that contradicts whatever names EGFR."""
+
+    name, premises_cut = "doubting", 0
+
+    def probabilities(self, premise: str, hypothesis: str) -> dict[str, float]:
+        doubt = float("EGFR" in hypothesis)
+        return {"entailment": 1 - doubt, "neutral": 0.0, "contradiction": doubt}
+
+
+def reply(request: ChatRequest) -> str:
+    said = {"M1": "EGFR p.L858R was found.", "M7": "TP53 p.R175H was found."}
+    claims = [{"text": t, "citations": [i]} for i, t in said.items() if i in request.allowed_ids]
+    return json.dumps({"claims": claims})
+
+
+def test_what_the_judge_withholds_from_a_report_is_counted_and_gives_its_reason(toy: ModuleType) -> None:
+    parts = toy.toy_patient(), toy.toy_prediction(), toy.toy_retrieved()
+    context = CaseContext(*parts, collect_evidence(*parts))
+    alone = run(context, ScriptedModel([reply], repeat_last=True))
+    judged = run(context, ScriptedModel([reply], repeat_last=True), judge=Doubting())
+    assert "withheld_by_the_judge" not in alone.raw_claims and "nli_judge" not in alone.versions
+    stopped = [c for c in judged.withheld if c.judge]
+    assert {c.text for c in stopped} == {"EGFR p.L858R was found."} and judged.raw_claims["withheld_by_the_judge"] >= 1
+    assert stopped[0].reason == "passes the rules, but the judge doubting calls it contradicted, probability 1.00"
+    assert judged.versions["nli_judge"] == "doubting"
+    own = [c.text for s in judged.sections for c in s.claims if not c.quoted]
+    assert "TP53 p.R175H was found." in own and "EGFR p.L858R was found." not in own
+
+
+def test_what_the_judge_withholds_from_an_answer_is_shown_with_its_reason(toy: ModuleType) -> None:
+    parts = toy.toy_patient(), replace(toy.toy_prediction(), embeddings=None), toy.toy_retrieved()
+    context = CaseContext(*parts, collect_evidence(*parts))
+    events = list(answer("Is EGFR mutated?", context, ScriptedModel([reply], repeat_last=True), judge=Doubting()))
+    (withheld,) = {(e.text, e.judge) for e in events if e.kind == "withheld"}
+    assert withheld == ("EGFR p.L858R was found.", "doubting")
+    text = AnswerText()
+    for event in events:
+        text.add(event)
+    assert "withheld by the judge: passes the rules, but the judge doubting calls it" in text.final_note()
