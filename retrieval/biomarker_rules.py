@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from encoders.errors import ContractError
-from encoders.patient import Fusion, Patient, Variant
-from retrieval.biomarker_values import COMPARE, analyte_and_score, same_biomarker, value_holds
+from encoders.patient import Biomarker, Fusion, Patient, Variant
+from retrieval.biomarker_values import COMPARE, analyte_and_score, plain, same_biomarker, value_holds
 from retrieval.lexicon import canonical_gene
 from retrieval.passage import BiomarkerRule
-from retrieval.variant_class import exons, is_protein_change, skips_met_exon14, variant_class
+from retrieval.variant_class import exons, inactivates, is_protein_change, skips_met_exon14, variant_class
 
 
 class Truth(StrEnum):
@@ -43,6 +43,17 @@ FAILS = RuleResult(Truth.FAILS)
 FUSION_GENES = frozenset(("ALK", "ROS1", "RET", "NTRK1", "NTRK2", "NTRK3", "NRG1"))
 """Genes whose driver is a rearrangement: wild type means no fusion was found, and a fusion test was done."""
 
+INACTIVATED_GENES = frozenset(
+    (
+        *("BRCA1", "BRCA2", "ATM", "ATR", "BARD1", "BRIP1", "CDK12", "CHEK1", "CHEK2", "FANCA", "FANCL", "MLH1"),
+        *("MRE11", "NBN", "PALB2", "RAD51B", "RAD51C", "RAD51D", "RAD54L", "TSC1", "TSC2", "NF1", "PTCH1", "VHL"),
+    )
+)
+"""Genes whose rows are about loss of function: a missense change counts only where it is known to be pathogenic."""
+
+SERUM_MARKERS = frozenset(("AFP",))
+"""Markers that records keep among laboratory values rather than tumour biomarkers."""
+
 
 def gene_name(symbol: str) -> str:
     """The HGNC symbol of a gene as written; a gene outside the lexicon keeps its own name."""
@@ -61,7 +72,7 @@ def variant_words(variant: Variant) -> str:
 
 
 def check_rule(patient: Patient, rule: BiomarkerRule) -> RuleResult:
-    """Whether ``rule`` holds for the patient: its own kind, then the co-mutations and wild types it asks for.
+    """Whether ``rule`` holds for the patient: its own kind, then the co-mutations, wild types and further rules.
 
     Raises
     ------
@@ -81,6 +92,8 @@ def check_rule(patient: Patient, rule: BiomarkerRule) -> RuleResult:
         result = _both(result, _wild_type_gene(patient, gene))
     for stated in _stated_conditions(rule):
         result = _both(result, _biomarker(patient, stated))
+    for further in rule.also:
+        result = _both(result, check_rule(patient, further))
     return result
 
 
@@ -133,8 +146,42 @@ def _mutation(patient: Patient, rule: BiomarkerRule) -> RuleResult:
         if v.germline and "germline" not in rule.text.lower()
     )
     return RuleResult(
-        Truth.HOLDS, tuple(variant_words(v) for v in found), tuple(variant_key(v) for v in found), cautions=cautions
+        Truth.HOLDS,
+        tuple(variant_words(v) for v in found),
+        tuple(variant_key(v) for v in found),
+        cautions=cautions + _unclassified(found),
     )
+
+
+def _unclassified(found: tuple[Variant, ...]) -> tuple[str, ...]:
+    """Missense changes of genes whose loss is what counts; nothing to say where an inactivating change stands by."""
+    genes_lost = {gene_name(v.gene) for v in found if inactivates(v)}
+    return tuple(
+        f"{variant_words(v)} is a missense change; the row needs one classified as pathogenic"
+        for v in found
+        if gene_name(v.gene) in INACTIVATED_GENES - genes_lost and variant_class(v) == "missense"
+    )
+
+
+def _loss(patient: Patient, rule: BiomarkerRule) -> RuleResult:
+    """A gene lost by a truncating or splice variant, or by deep deletion; absent only when both were tested."""
+    wanted = {gene_name(g) for g in rule.genes}
+    broken = [v for v in patient.variants or () if gene_name(v.gene) in wanted and inactivates(v)]
+    deleted = [
+        c
+        for c in patient.copy_number or ()
+        if gene_name(c.gene) in wanted and c.call.strip().lower() == "deep deletion"
+    ]
+    if broken or deleted:
+        return RuleResult(
+            Truth.HOLDS,
+            (*(variant_words(v) for v in broken), *(f"{c.gene} {c.call}" for c in deleted)),
+            (*(variant_key(v) for v in broken), *(f"copy_number:{c.gene}" for c in deleted)),
+        )
+    for modality, data in (("variants", patient.variants), ("copy_number", patient.copy_number)):
+        if data is None:
+            return _unknown(f"{'/'.join(rule.genes)} loss", _reason_missing(patient, modality, f"no {modality}"))
+    return FAILS
 
 
 def _copy_number(patient: Patient, rule: BiomarkerRule) -> RuleResult:
@@ -221,7 +268,7 @@ def _biomarker(patient: Patient, rule: BiomarkerRule) -> RuleResult:
             f"rule {rule.text!r} compares with {rule.comparison!r}; allowed: {allowed}. Correct the row."
         )
     wanted = rule.biomarker or ""
-    recorded = [b for b in patient.biomarkers if same_biomarker(b, wanted)]
+    recorded = [b for b in (*patient.biomarkers, *_serum_markers(patient)) if same_biomarker(b, wanted)]
     if not recorded:
         return _unknown(wanted, "not in the record")
     latest = max(recorded, key=lambda b: b.date or "")
@@ -230,6 +277,15 @@ def _biomarker(patient: Patient, rule: BiomarkerRule) -> RuleResult:
     if holds is None:
         return _unknown(wanted, f"{shown!r} cannot be compared with {rule.comparison} {rule.threshold}")
     return RuleResult(Truth.HOLDS, (shown,), (f"biomarker:{latest.name}",)) if holds else FAILS
+
+
+def _serum_markers(patient: Patient) -> tuple[Biomarker, ...]:
+    """Serum markers that stand among the laboratory values, in the unit the rules use (ug/L is ng/mL)."""
+    return tuple(
+        Biomarker(lab.name, lab.value, lab.source, unit="ng/mL", date=lab.date)
+        for lab in patient.labs
+        if analyte_and_score(lab.name)[0] in SERUM_MARKERS and plain(lab.unit) in ("ngml", "ugl", "mcgl")
+    )
 
 
 def _stated_conditions(rule: BiomarkerRule) -> tuple[BiomarkerRule, ...]:
@@ -258,6 +314,7 @@ _KINDS: Mapping[str, Callable[[Patient, BiomarkerRule], RuleResult]] = {
     "mutation": _mutation,
     "amplification": _copy_number,
     "deletion": _copy_number,
+    "loss": _loss,
     "fusion": _fusion,
     "biomarker": _biomarker,
     "wild_type": _always,

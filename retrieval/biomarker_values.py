@@ -47,6 +47,7 @@ NAMES: Mapping[str, str] = {
     **dict.fromkeys(("ESTROGENRECEPTOR", "OESTROGENRECEPTOR", "ERSTATUS"), "ER"),
     **dict.fromkeys(("PROGESTERONERECEPTOR", "PRSTATUS", "PGR"), "PR"),
     **dict.fromkeys(("MICROSATELLITEINSTABILITY", "MSISTATUS", "MMR", "MISMATCHREPAIR"), "MSI"),
+    **dict.fromkeys(("ALPHAFETOPROTEIN", "ALPHA1FETOPROTEIN"), "AFP"),
     **dict.fromkeys(("1P19QCODELETION", "1P19QSTATUS"), "1P19Q"),
     **dict.fromkeys(("TUMORMUTATIONALBURDEN", "TUMOURMUTATIONALBURDEN", "TUMORMUTATIONBURDEN"), "TMB"),
 }

@@ -23,6 +23,7 @@ __all__ = [
     "canonical_drug",
     "canonical_gene",
     "drug_class",
+    "drug_classes",
     "drug_names",
     "gene_symbols",
     "is_cancer_drug",
@@ -124,6 +125,12 @@ def drug_class(name: str) -> str | None:
     """What kind of drug it is ("EGFR TKI", "strong CYP3A inhibitor"); None when the drug is not known."""
     generic = canonical_drug(name)
     return _drugs()[generic]["class"] if generic else None
+
+
+@lru_cache(maxsize=1)
+def drug_classes() -> frozenset[str]:
+    """Every class of cancer drug in the table ("EGFR TKI", "PARP inhibitor")."""
+    return frozenset(row["class"] for row in _drugs().values() if row["group"] == "cancer")
 
 
 def is_cancer_drug(name: str) -> bool:

@@ -19,6 +19,9 @@ class Passage:
     text : the passage in full; statement : its key sentence, quotable on its own
     patient_id : set for a note (only that patient's queries can see it); None for guidelines
     source : title of the document; pmid / url : where to read the original; date : ISO, of the source
+    section / page : where in the document (headings joined by " > "; 1-based PDF page); None = not known
+    version / licence : as given when the document was added; document_id : its id in ``radomica knowledge list``
+    sha256 : of the text, for documents that were added; "" for built-in passages and the notes of a patient folder
     """
 
     passage_id: str
@@ -33,6 +36,12 @@ class Passage:
     topics: tuple[str, ...] = ()
     patient_id: str | None = None
     locator: str = ""
+    section: str | None = None
+    page: int | None = None
+    version: str | None = None
+    licence: str | None = None
+    document_id: str | None = None
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,11 +56,15 @@ class Query:
 
 @dataclass(frozen=True)
 class Hit:
-    """A passage found, with its fused score (higher = better) and the rank each retriever gave it."""
+    """A passage found, with its score (higher = better) and the rank each retriever gave it.
+
+    near_duplicates : ids of passages that say the same and were left out for this one
+    """
 
     passage: Passage
     score: float
     ranks: Mapping[str, int]
+    near_duplicates: tuple[str, ...] = ()
 
 
 class Direction(StrEnum):
@@ -65,12 +78,13 @@ class Direction(StrEnum):
 class BiomarkerRule:
     """When a therapy row applies. Empty fields do not restrict.
 
-    kind : "mutation" | "amplification" | "deletion" | "fusion" | "biomarker" | "wild_type" | "none"
+    kind : "mutation" | "amplification" | "deletion" | "loss" | "fusion" | "biomarker" | "wild_type" | "none"
     genes : any one of them; variants : HGVS p. without "p." (L858R), any one of them
     classes : variant classes, any one: missense, truncating, inframe_deletion, inframe_insertion, splice, any
     exons : exon numbers, any one; absent : genes that must be sequenced and NOT altered (RAS wild type)
     biomarker / comparison / threshold : e.g. "PD-L1", ">=", 50 ; or "MSI", "=", "MSI-H"
     requires : gene symbols that must also be mutated (co-mutation)
+    also : further rules that must hold as well ("HER2-positive" beside "ER positive")
     """
 
     kind: str
@@ -84,6 +98,7 @@ class BiomarkerRule:
     comparison: str | None = None
     threshold: float | str | None = None
     requires: tuple[str, ...] = ()
+    also: tuple[BiomarkerRule, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,6 +124,8 @@ class TherapyRow:
     monitoring: tuple[str, ...] = ()
     lines_allowed: tuple[int, ...] = ()
     not_after: tuple[str, ...] = ()  # drugs after which the row no longer applies
+    after: tuple[str, ...] = ()  # drugs or drug classes, one of which must have been given before
+    not_in: tuple[str, ...] = ()  # OncoTree codes the row does not apply to, though its disease contains them
 
 
 @dataclass(frozen=True)

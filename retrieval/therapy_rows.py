@@ -17,21 +17,34 @@ from dataclasses import replace
 from encoders import oncotree
 from encoders.patient import Patient
 from retrieval.biomarker_rules import RuleResult, Truth, check_rule
-from retrieval.lexicon import canonical_drug
+from retrieval.lexicon import canonical_drug, drug_class
 from retrieval.passage import Direction, TherapyMatch, TherapyRow
 from retrieval.therapy_safety import check_record
 
 DISEASE_ORDER = ("exact", "parent", "tumour_agnostic", "other_disease")
-ALTERATION_KINDS = frozenset(("mutation", "amplification", "deletion", "fusion"))
+ALTERATION_KINDS = frozenset(("mutation", "amplification", "deletion", "loss", "fusion"))
 LEVEL_RANKS: Mapping[str, Mapping[str, int]] = {
     "OncoKB": {"1": 0, "2": 1, "3A": 2, "3B": 3, "4": 4, "R1": 0, "R2": 2},
     "AMP/ASCO/CAP": {"IA": 0, "IB": 1, "IIC": 2, "IID": 3},
     "CIViC": {"A": 0, "B": 1, "C": 2, "D": 3, "E": 4},
     "ESCAT": {"IA": 0, "IB": 0, "IC": 0, "IIA": 1, "IIB": 1, "IIIA": 2, "IIIB": 2, "IVA": 3, "IVB": 3, "V": 4, "X": 5},
     "Regulatory": {"FDAAPPROVED": 0},
+    "MOAlmanac": dict.fromkeys(("FDAAPPROVAL", "EMAAPPROVAL", "HSEAPPROVAL", "HCAPPROVAL", "HPRAAPPROVAL"), 0),
 }
 """Level system -> level (letters and digits) -> strength, 0 the strongest. It orders rows; it equates nothing."""
 UNKNOWN_LEVEL = 9
+NOT_OFF_LABEL = ("adjuvant", "neoadjuvant", "maintenance")
+ENDOCRINE = frozenset(
+    (
+        *("CYP17 inhibitor", "androgen receptor inhibitor", "GnRH agonist", "aromatase inhibitor", "SERD", "oral SERD"),
+        *("SERM", "ER degrader", "progestin"),
+    )
+)
+"""Classes that make no sense in another tumour, so a combination with one is never off-label."""
+SETTING = ("evidence is ", "the row is for disease after ")
+"""How a reason begins that speaks of line, stage or age alone: least worth telling among the excluded."""
+MAX_OFF_LABEL = 3
+"""Off-label rows kept for the same alterations; the strongest level and the fewest drugs first."""
 
 
 def level_rank(row: TherapyRow) -> int:
@@ -54,8 +67,9 @@ def match_rows(patient: Patient, rows: Iterable[TherapyRow]) -> tuple[TherapyMat
 
     Returns
     -------
-    Matches ordered by: offered before excluded, disease (exact, parent, tumour-agnostic, other), level,
-    sensitivity before resistance, then as given. ``excluded`` holds the reasons a row must not be offered.
+    Matches ordered by: offered before excluded (and there what is only of another line or stage last), disease
+    (exact, parent, tumour-agnostic, other), level, sensitivity before resistance, then as given. ``excluded`` holds
+    the reasons a row must not be offered.
 
     Raises
     ------
@@ -64,7 +78,9 @@ def match_rows(patient: Patient, rows: Iterable[TherapyRow]) -> tuple[TherapyMat
     Notes
     -----
     A row of another disease (off-label) is kept only for a sensitivity row of the strongest level of its
-    system, matched on a tumour alteration that no offered row of the patient's own disease already answers.
+    system, matched on a tumour alteration that no offered row of the patient's own disease already answers;
+    at most MAX_OFF_LABEL of them for the same alterations, none sharing a drug with one before it.
+    A resistance row with several drugs speaks against treatments that hold all of them, not against each drug.
     A row whose biomarker was not tested is kept, excluded, only where it asks for a wild type; the others are
     counted by ``untested_rows``.
     """
@@ -72,8 +88,19 @@ def match_rows(patient: Patient, rows: Iterable[TherapyRow]) -> tuple[TherapyMat
     resistant = [m for m in found if m.row.direction is Direction.RESISTANCE and not m.excluded]
     found = [_against_resistance(m, resistant) for m in found]
     own = [m for m in found if m.disease_match != "other_disease"]
-    kept = [m for m in found if m.disease_match != "other_disease" or _adds_to(own, m, patient)]
-    return tuple(sorted(kept, key=_order))
+    others = [m for m in found if m.disease_match == "other_disease" and _adds_to(own, m, patient)]
+    return tuple(sorted((*own, *_fewest(others)), key=_order))
+
+
+def _fewest(off_label: list[TherapyMatch]) -> list[TherapyMatch]:
+    """Of many off-label rows on one alteration, a few that differ; a patient without a code keeps every row."""
+    kept: list[TherapyMatch] = []
+    for match in sorted(off_label, key=lambda m: (bool(m.excluded), level_rank(m.row), len(m.row.drugs))):
+        alike = [m for m in kept if m.alteration_keys == match.alteration_keys]
+        shared = any(_generics(m.row) & _generics(match.row) for m in alike)
+        if match.excluded or (len(alike) < MAX_OFF_LABEL and not shared):
+            kept.append(match)
+    return kept
 
 
 def _adds_to(own: list[TherapyMatch], off_label: TherapyMatch, patient: Patient) -> bool:
@@ -83,6 +110,9 @@ def _adds_to(own: list[TherapyMatch], off_label: TherapyMatch, patient: Patient)
         return code is None or code in oncotree.ancestors(off_label.row.disease)
     if any(set(m.row.drugs) == set(off_label.row.drugs) for m in own):
         return False
+    shared = [m for m in own if m.excluded and _generics(m.row) & _generics(off_label.row)]
+    if any(set(m.alteration_keys) & set(off_label.alteration_keys) for m in shared):
+        return False  # the patient's own disease has this drug for this alteration, and says why not
     answered = {key for m in own if not m.excluded for key in m.alteration_keys}
     return not set(off_label.alteration_keys) <= answered
 
@@ -99,10 +129,11 @@ def untested_rows(patient: Patient, rows: Iterable[TherapyRow]) -> tuple[tuple[T
     return tuple(missing)
 
 
-def _order(match: TherapyMatch) -> tuple[bool, int, int, bool]:
+def _order(match: TherapyMatch) -> tuple[bool, bool, int, int, bool]:
     resistance = match.row.direction is Direction.RESISTANCE
     place = DISEASE_ORDER.index(match.disease_match)
-    return bool(match.excluded), place, level_rank(match.row), resistance
+    setting_only = all(reason.startswith(SETTING) for reason in match.excluded)
+    return bool(match.excluded), setting_only, place, level_rank(match.row), resistance
 
 
 def _match(patient: Patient, row: TherapyRow) -> TherapyMatch | None:
@@ -113,6 +144,7 @@ def _match(patient: Patient, row: TherapyRow) -> TherapyMatch | None:
     if not _concerns(row, result, disease):
         return None
     excluded, cautions = list(result.reasons), list(result.cautions)
+    excluded += _left_out_disease(patient, row)
     if row.direction is Direction.SENSITIVITY:
         record = check_record(patient, row)
         excluded += record.excluded
@@ -133,7 +165,8 @@ def _match(patient: Patient, row: TherapyRow) -> TherapyMatch | None:
 
 def _may_be_off_label(row: TherapyRow) -> bool:
     strongest = level_rank(row) == 0 and row.direction is Direction.SENSITIVITY
-    return strongest and row.rule.kind in ALTERATION_KINDS and not (row.line or "").startswith(("adjuvant", "neoadj"))
+    tied = any(drug_class(d) in ENDOCRINE for d in row.drugs) or (row.line or "").startswith(NOT_OFF_LABEL)
+    return strongest and row.rule.kind in ALTERATION_KINDS and not tied
 
 
 def _concerns(row: TherapyRow, result: RuleResult, disease: str) -> bool:
@@ -145,6 +178,17 @@ def _concerns(row: TherapyRow, result: RuleResult, disease: str) -> bool:
     own_holds = row.rule.kind in ("wild_type", "none") or bool(result.keys)
     asks_wild_type = row.rule.kind == "wild_type" or bool(row.rule.absent)
     return own_holds and asks_wild_type
+
+
+def _left_out_disease(patient: Patient, row: TherapyRow) -> list[str]:
+    """A disease that the row's own disease contains but that its evidence leaves out."""
+    code = patient.oncotree_code
+    above = (code, *oncotree.ancestors(code)) if code is not None else ()
+    return [
+        f"the evidence for {row.disease_name} leaves out {oncotree.name(left_out) or left_out}"
+        for left_out in row.not_in
+        if left_out in above
+    ]
 
 
 def _other_disease(patient: Patient, row: TherapyRow) -> tuple[bool, str]:
@@ -168,12 +212,12 @@ def _against_resistance(match: TherapyMatch, resistant: list[TherapyMatch]) -> T
     excluded, cautions = list(match.excluded), list(match.cautions)
     own = _generics(match.row)
     for other in resistant:
-        shared = sorted(own & _generics(other.row))
-        if not shared:
+        failing = _generics(other.row)
+        if not failing <= own:
             continue
         why = (
-            f"resistance to {', '.join(shared)}: {', '.join(other.matched_on)} "
+            f"resistance to {', '.join(sorted(failing))}: {', '.join(other.matched_on)} "
             f"({other.row.level_system} {other.row.level}, {other.row.row_id})"
         )
-        (excluded if set(shared) == own else cautions).append(why)
+        (excluded if failing == own else cautions).append(why)
     return replace(match, excluded=tuple(dict.fromkeys(excluded)), cautions=tuple(dict.fromkeys(cautions)))

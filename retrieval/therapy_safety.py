@@ -1,75 +1,41 @@
-"""A therapy row against the rest of the record: line, stage, earlier drugs, medicines, laboratory values, ECOG.
+"""A therapy row against the course of the disease: line, stage, age, earlier drugs; and every check by its name.
 
-What this module does not know: biomarkers and diseases (retrieval/biomarker_rules.py), comorbidities (the
-record has no field for them, so a contraindication such as autoimmune disease stays in the row for the
-reader), doses, interactions that the row's own contraindications do not name.
+What this module does not know: biomarkers and diseases (retrieval/biomarker_rules.py), medicines, laboratory
+values, ECOG and pregnancy (retrieval/therapy_contraindications.py), whether treatments are missing in the record.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
-from encoders.patient import Lab, Patient
-from retrieval.biomarker_values import plain
+from encoders.patient import Patient, Treatment
 from retrieval.lexicon import canonical_drug, drug_class
 from retrieval.passage import TherapyRow
+from retrieval.therapy_contraindications import check_ecog, check_laboratory, check_medicines, check_pregnancy
+from retrieval.therapy_findings import Findings, join_findings
+from retrieval.treatment_words import CHEMOTHERAPY, PLATINUM, PLATINUM_DRUGS, drugs_of
 
 CURATIVE_LINES = ("adjuvant", "neoadjuvant")
 EARLY_STAGES = re.compile(r"^(0|I|II)([ABC]\d?)?$")
-STAGE_SPAN = re.compile(r"stages? ([IV]+[ABC]?) (?:to|or|-) ([IV]+[ABC]?)")
+STAGE_SPAN = re.compile(r"stages? ([IV]+[ABC]?)\b(?: (?:to|or|-) ([IV]+[ABC]?)\b)?")
 PAEDIATRIC = re.compile(r"p(?:a)?ediatric|children|under 18", re.IGNORECASE)
 ADULT_FROM_YEARS = 18
 STAGE = re.compile(r"\b(IV|III|II|I|0)([ABC]?\d?)\b")
-
-INTERACTION_CLASSES: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("CYP3A inducer", re.compile(r"CYP3A[^:;.]*inducer", re.IGNORECASE)),
-    ("CYP3A inhibitor", re.compile(r"CYP3A[^:;.]*inhibitor", re.IGNORECASE)),
-    ("CYP2D6 inhibitor", re.compile(r"CYP2D6[^:;.]*inhibitor", re.IGNORECASE)),
-    ("proton pump inhibitor", re.compile(r"proton pump", re.IGNORECASE)),
-    ("QT-prolonging", re.compile(r"QT-prolonging|QTc|long QT|torsade", re.IGNORECASE)),
-    ("anticoagulant", re.compile(r"anticoagul|bleeding|haemorrhag", re.IGNORECASE)),
-    ("corticosteroid", re.compile(r"corticosteroid|immunosuppress", re.IGNORECASE)),
-)
-"""Word of a medicine's class (retrieval/knowledge/drugs.tsv) -> how a contraindication names it."""
-
-LIMIT = re.compile(
-    r"(?P<name>[A-Za-z][A-Za-z \-]*?) (?P<sign>under|below|above|over|<=|>=|<|>|at least|at most) "
-    r"(?P<figure>\d+(?:\.\d+)?) ?(?P<unit>[A-Za-z%µ/0-9^*.\-]*)"
-)
-BELOW = frozenset(("under", "below", "<", "<=", "at most"))
-LAB_NAMES: Mapping[str, str] = {
-    **dict.fromkeys(("qtc", "qtcinterval", "qtcf", "qtinterval"), "qtc"),
-    **dict.fromkeys(("lvef", "ejectionfraction", "leftventricularejectionfraction"), "lvef"),
-    **dict.fromkeys(("creatinineclearance", "crcl", "egfr", "gfr", "estimatedgfr", "renalclearance"), "clearance"),
-    **dict.fromkeys(("platelets", "plateletcount", "platelet"), "platelets"),
-    **dict.fromkeys(("neutrophils", "anc", "absoluteneutrophilcount", "neutrophilcount"), "neutrophils"),
-}
-
-
-@dataclass(frozen=True)
-class Findings:
-    """Reasons not to offer a row, and cautions to weigh."""
-
-    excluded: tuple[str, ...] = ()
-    cautions: tuple[str, ...] = ()
+PROGRESSED = re.compile(r"(?i)progress|\bPD\b|resist|refractory")
+NO_CROSS_RESISTANCE = frozenset(("chemotherapy", "folate", "GnRH agonist", "bisphosphonate", "corticosteroid"))
+"""Classes too broad for failure of one drug to say anything of another."""
 
 
 def check_record(patient: Patient, row: TherapyRow) -> Findings:
     """Everything in the record but the biomarker that speaks against a sensitivity row."""
-    parts = (
-        _line(patient, row),
-        _stage(patient, row),
-        _age(patient, row),
-        _earlier_drugs(patient, row),
-        _medicines(patient, row),
-        _limits(patient, row),
-    )
-    return Findings(
-        tuple(dict.fromkeys(reason for p in parts for reason in p.excluded)),
-        tuple(dict.fromkeys(caution for p in parts for caution in p.cautions)),
-    )
+    return join_findings(found for _, found in record_checks(patient, row))
+
+
+def record_checks(patient: Patient, row: TherapyRow) -> Iterator[tuple[str, Findings]]:
+    """(name of the rule, what it found) for every check of the record, in the order a reader asks."""
+    for name, check in _CHECKS:
+        yield name, check(patient, row)
 
 
 def next_line(patient: Patient) -> int | None:
@@ -81,9 +47,12 @@ def next_line(patient: Patient) -> int | None:
 
 
 def _line(patient: Patient, row: TherapyRow) -> Findings:
+    coming = next_line(patient)
+    if (row.line or "").startswith("neoadjuvant") and coming != 1:
+        said = "no treatment has a line" if coming is None else f"the next line of this patient is {coming}"
+        return Findings(excluded=(f"evidence is for treatment before surgery as the first; {said}",))
     if not row.lines_allowed:
         return Findings()
-    coming = next_line(patient)
     shown = ", ".join(str(n) for n in row.lines_allowed)
     if coming is None:
         return Findings(cautions=(f"evidence is for line {shown}; the record gives no line numbers",))
@@ -106,8 +75,8 @@ def _stage(patient: Patient, row: TherapyRow) -> Findings:
     """Adjuvant evidence needs a resectable stage, any other line advanced disease (retrieval/corpus/builtin.py)."""
     stage = stage_group(patient.diagnosis.stage)
     line = (row.line or "").lower()
-    if line.startswith(CURATIVE_LINES):
-        return _curative_stage(stage, row.line or "")
+    if line.startswith(CURATIVE_LINES) or STAGE_SPAN.search(row.line or ""):
+        return _stated_stage(stage, row.line or "")
     if stage is None or not line:
         return Findings()
     if EARLY_STAGES.match(stage):
@@ -120,14 +89,14 @@ def _stage(patient: Patient, row: TherapyRow) -> Findings:
     return Findings()
 
 
-def _curative_stage(stage: str | None, line: str) -> Findings:
-    """Adjuvant and neoadjuvant rows: stage IV never, and inside "stage IB to IIIA" where the line gives a range."""
+def _stated_stage(stage: str | None, line: str) -> Findings:
+    """Rows whose line states stages ("stage IB to IIIA", "stage III"); adjuvant and neoadjuvant without one: not IV."""
     if stage is None:
         return Findings(cautions=(f"evidence is {line}; no stage is recorded",))
     span = STAGE_SPAN.search(line)
     inside = not stage.startswith("IV")
     if span is not None:
-        inside = _stage_order(span[1], low=True) <= _stage_order(stage) <= _stage_order(span[2], low=False)
+        inside = _stage_order(span[1], low=True) <= _stage_order(stage) <= _stage_order(span[2] or span[1], low=False)
     return Findings() if inside else Findings(excluded=(f"evidence is {line}; recorded stage is {stage}",))
 
 
@@ -153,84 +122,75 @@ def _generic(drug: str) -> str:
     return canonical_drug(drug) or drug.strip().lower()
 
 
+def _when(treatment: Treatment) -> str:
+    return f" in line {treatment.line}" if treatment.line is not None else ""
+
+
+def _given(patient: Patient) -> list[tuple[str, str, bool]]:
+    """(drug, " in line 2" or "", whether the disease progressed) for every drug of every recorded treatment."""
+    return [
+        (drug, _when(t), PROGRESSED.search(t.response or "") is not None)
+        for t in patient.treatments
+        for drug in drugs_of(t.drug)
+    ]
+
+
 def _earlier_drugs(patient: Patient, row: TherapyRow) -> Findings:
+    """Drugs given before that end the row's use, that failed, or that failed and share a class with the row's."""
     excluded, cautions = [], []
     barred = {_generic(d) for d in row.not_after}
-    own = {_generic(d) for d in row.drugs}
-    for treatment in patient.treatments:
-        drug = _generic(treatment.drug)
-        when = f" in line {treatment.line}" if treatment.line is not None else ""
+    own = {_generic(d): drug_class(d) for d in row.drugs}
+    given = _given(patient)
+    failed = {drug for drug, _, progressed in given if progressed}
+    for drug, when, _ in given:
+        kind = drug_class(drug)
         if drug in barred:
             excluded.append(f"{drug} was given{when}; the row does not apply after it")
-        elif drug in own and re.search(r"(?i)progress|\bPD\b|resist|refractory", treatment.response or ""):
+        elif drug in own and drug in failed and own.keys() <= failed:
             excluded.append(f"{drug} was given{when} and the disease progressed")
+        elif drug in own and drug in failed:  # a new partner may restore it, as in HER2CLIMB or BOND
+            cautions.append(f"{drug} was given{when} and the disease progressed")
         elif drug in own:
             cautions.append(f"{drug} was given{when}")
+        elif drug in failed and kind is not None and kind not in NO_CROSS_RESISTANCE and kind in own.values():
+            alike = next(name for name, its in own.items() if its == kind)
+            cautions.append(f"the disease progressed on {drug}{when}, a {kind} as {alike} is")
     return Findings(tuple(excluded), tuple(cautions))
 
 
-def _medicines(patient: Patient, row: TherapyRow) -> Findings:
-    """Medicines of a class the row's contraindications name."""
-    cautions = []
-    for medication in patient.medications:
-        kind = drug_class(medication.drug)
-        name = _generic(medication.drug)
-        for text in row.contraindications:
-            if re.search(rf"\b{re.escape(name)}\b", text, re.IGNORECASE) and name not in row.drugs:
-                cautions.append(f"takes {name}: {text}")
-            elif kind is not None and _names_class(text, kind) and _concerns(text, row):
-                cautions.append(f"takes {name} ({kind}): {text}")
-    return Findings(cautions=tuple(dict.fromkeys(cautions)))
+def _needed_before(patient: Patient, row: TherapyRow) -> Findings:
+    """A row for disease after certain drugs, against what was given."""
+    if not row.after:
+        return Findings()
+    wanted = " or ".join(row.after)
+    given = _given(patient)
+    if not given:
+        return Findings(excluded=(f"the row is for disease after {wanted}; the record holds no treatment",))
+    fitting = [g for g in given if _is_wanted(g[0], frozenset(row.after))]
+    if not fitting:
+        held = ", ".join(sorted({drug for drug, _, _ in given}))
+        return Findings(excluded=(f"the row is for disease after {wanted}; the record holds {held}",))
+    if (row.line or "").startswith("maintenance") and all(progressed for _, _, progressed in fitting):
+        drug, when, _ = fitting[0]
+        return Findings(excluded=(f"the row is for disease held by {drug}; it progressed on it{when}",))
+    return Findings()
 
 
-def _names_class(text: str, kind: str) -> bool:
-    if kind.startswith("moderate") and "moderate" not in text.lower():
-        return False
-    return any(word in kind and pattern.search(text) for word, pattern in INTERACTION_CLASSES)
+def _is_wanted(drug: str, after: frozenset[str]) -> bool:
+    """A drug, its class, or words of the record for an unnamed platinum drug or chemotherapy."""
+    if drug == PLATINUM:
+        return bool(after & (PLATINUM_DRUGS | {CHEMOTHERAPY}))
+    return drug in after or drug_class(drug) in after
 
 
-def _concerns(text: str, row: TherapyRow) -> bool:
-    """A contraindication that names cancer drugs ("lower exposure of erlotinib") concerns only rows with those."""
-    named = {found for word in re.findall(r"[a-z]{5,}", text.lower()) if (found := canonical_drug(word))}
-    return not named or bool(named & {_generic(d) for d in row.drugs})
-
-
-def _limits(patient: Patient, row: TherapyRow) -> Findings:
-    """Numeric contraindications ("creatinine clearance under 45 mL/min", "ECOG above 2") against the record."""
-    excluded, cautions = [], []
-    for text in row.contraindications:
-        for limit in LIMIT.finditer(text):
-            if limit["name"].strip().upper().endswith("ECOG"):
-                if patient.ecog is not None and _breaks(float(patient.ecog), limit):
-                    excluded.append(f"ECOG is {patient.ecog}: {text}")
-                continue
-            lab = _latest_lab(patient, limit["name"])
-            if lab is None:
-                continue
-            shown = f"{lab.name} is {lab.value:g} {lab.unit}".rstrip()
-            if not plain(lab.unit).startswith(plain(limit["unit"])):  # mL/min against mL/min/1.73 m2 is compared
-                cautions.append(f"{shown}, not comparable by unit: {text}")
-                continue
-            if _breaks(lab.value, limit):
-                (cautions if re.search(r"weigh|caution", text) else excluded).append(f"{shown}: {text}")
-    if patient.ecog is not None and patient.ecog >= 3:
-        cautions.append(f"ECOG is {patient.ecog}; trials of systemic therapy mostly admitted ECOG 0 to 2")
-    return Findings(tuple(excluded), tuple(cautions))
-
-
-def _breaks(value: float, limit: re.Match[str]) -> bool:
-    sign, figure = limit["sign"], float(limit["figure"])
-    if sign in ("<=", ">=", "at most", "at least") and value == figure:
-        return True
-    return value < figure if sign in BELOW else value > figure
-
-
-def _latest_lab(patient: Patient, name: str) -> Lab | None:
-    """The newest laboratory value of that name; the last words of a phrase count ("QTc" in "a QTc")."""
-    words = name.split()
-    for start in range(len(words)):
-        wanted = LAB_NAMES.get(plain(" ".join(words[start:])), plain(" ".join(words[start:])))
-        same = [lab for lab in patient.labs if LAB_NAMES.get(plain(lab.name), plain(lab.name)) == wanted]
-        if same:
-            return max(same, key=lambda lab: lab.date or "")
-    return None
+_CHECKS: tuple[tuple[str, Callable[[Patient, TherapyRow], Findings]], ...] = (
+    ("line", _line),
+    ("stage", _stage),
+    ("age", _age),
+    ("earlier drugs", _earlier_drugs),
+    ("drugs needed before", _needed_before),
+    ("medicines", check_medicines),
+    ("laboratory values", check_laboratory),
+    ("ECOG", check_ecog),
+    ("pregnancy", check_pregnancy),
+)

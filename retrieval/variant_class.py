@@ -34,9 +34,12 @@ CONSEQUENCE_CLASSES: tuple[tuple[str, frozenset[str]], ...] = (
 
 EXON_RESIDUES: Mapping[str, Mapping[int, tuple[int, int]]] = {
     "EGFR": {18: (688, 728), 19: (729, 761), 20: (762, 823), 21: (824, 875)},
+    "KIT": {9: (449, 514), 11: (550, 591), 13: (627, 664), 14: (664, 714), 17: (788, 828)},
+    "PDGFRA": {12: (552, 596), 18: (814, 854)},
 }
 """Gene -> exon -> first and last residue, used when a file names no exon. EGFR kinase exons of transcript
-NM_005228; the mutations of each exon are reviewed in Kobayashi & Mitsudomi, Cancer Sci 2016, DOI 10.1111/cas.12996."""
+NM_005228; the mutations of each exon are reviewed in Kobayashi & Mitsudomi, Cancer Sci 2016, DOI 10.1111/cas.12996.
+KIT (ENST00000288135) and PDGFRA (ENST00000257290) counted from the genomic exon bounds and codons of CIViC variants."""
 
 MET_EXON14_CODING = re.compile(
     r"c\.(?:2888|2942|3028|3082)[+-]\d|c\.(?:2887|2941|3028|3082)[+-]?\d*_|c\.3028[ACGT]|c\.3082[ACGT]"
@@ -116,6 +119,11 @@ def exons(variant: Variant) -> frozenset[int]:
     return frozenset(number for number, (first, last) in ranges.items() if first <= place <= last)
 
 
+def inactivates(variant: Variant) -> bool:
+    """Whether the change ends or misplices the protein: truncating or splice; a missense change alone is not enough."""
+    return variant_class(variant) in ("truncating", "splice")
+
+
 def skips_met_exon14(variant: Variant) -> bool:
     """Whether a MET change is one known to skip exon 14: a splice-site change of it, or one at its last codon.
 
@@ -133,7 +141,9 @@ def skips_met_exon14(variant: Variant) -> bool:
     place = residue(variant)
     if variant_class(variant) == "splice":
         return 14 in exons(variant) or place in MET_EXON14_RESIDUES
-    return variant_class(variant) == "missense" and place in (1010, 1028)
+    # D1010 and D1028 are one codon in two numberings; T1010I is a common change of exon 14 that skips nothing
+    is_last_codon = re.match(r"p\.D(1010|1028)[A-Z]$", protein_change(variant.protein) or "")
+    return variant_class(variant) == "missense" and is_last_codon is not None
 
 
 def is_protein_change(variant: Variant, wanted: str) -> bool:

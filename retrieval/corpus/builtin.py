@@ -23,10 +23,10 @@ from types import MappingProxyType
 from typing import Any
 
 from encoders.errors import ContractError
-from retrieval.lexicon import canonical_drug, canonical_gene, is_oncotree_code, oncotree_name
+from retrieval.lexicon import canonical_drug, canonical_gene, drug_classes, is_oncotree_code, oncotree_name
 from retrieval.passage import BiomarkerRule, Direction, Passage, TherapyRow
 
-KINDS = frozenset({"mutation", "amplification", "deletion", "fusion", "biomarker", "wild_type", "none"})
+KINDS = frozenset({"mutation", "amplification", "deletion", "loss", "fusion", "biomarker", "wild_type", "none"})
 CLASSES = frozenset({"missense", "truncating", "inframe_deletion", "inframe_insertion", "splice", "any"})
 COMPARISONS = frozenset({"=", ">=", "<=", ">", "<"})
 LEVELS: Mapping[str, frozenset[str]] = MappingProxyType(
@@ -67,6 +67,12 @@ def _known_drug(row_id: str, drug: str) -> str:
     return drug
 
 
+def _known_drug_or_class(row_id: str, name: str) -> str:
+    if name not in drug_classes():
+        return _known_drug(row_id, name)
+    return name
+
+
 def _known_disease(row_id: str, code: str) -> str:
     if code != "ANY" and not is_oncotree_code(code):
         raise _fail(row_id, code, "is neither an OncoTree code of encoders/oncotree.tsv nor ANY.", "Correct the code.")
@@ -95,7 +101,7 @@ def rule_from(row_id: str, raw: Mapping[str, Any]) -> BiomarkerRule:
         raise _fail(row_id, sorted(unknown), f"classes are {', '.join(sorted(CLASSES))}.", "Correct the class.")
     if kind == "biomarker" and (not raw.get("biomarker") or raw.get("comparison") not in COMPARISONS):
         raise _fail(row_id, raw.get("comparison"), "a biomarker rule has a biomarker and a comparison.", "Add it.")
-    if kind in {"mutation", "amplification", "deletion", "fusion"} and not raw.get("genes"):
+    if kind in {"mutation", "amplification", "deletion", "loss", "fusion"} and not raw.get("genes"):
         raise _fail(row_id, kind, "this kind of rule names at least one gene.", "Add genes.")
     return BiomarkerRule(
         kind=kind,
@@ -109,6 +115,7 @@ def rule_from(row_id: str, raw: Mapping[str, Any]) -> BiomarkerRule:
         comparison=raw.get("comparison"),
         threshold=raw.get("threshold"),
         requires=tuple(_known_gene(row_id, g) for g in raw.get("requires", ())),
+        also=tuple(rule_from(row_id, further) for further in raw.get("also", ())),
     )
 
 
@@ -169,6 +176,8 @@ def row_from(raw: Mapping[str, Any]) -> TherapyRow:
         monitoring=_safety(raw, "monitoring"),
         lines_allowed=tuple(raw.get("lines_allowed", ())),
         not_after=tuple(_known_drug(row_id, d) for d in raw.get("not_after", ())),
+        after=tuple(_known_drug_or_class(row_id, d) for d in raw.get("after", ())),
+        not_in=tuple(_known_disease(row_id, code) for code in raw.get("not_in", ())),
     )
 
 

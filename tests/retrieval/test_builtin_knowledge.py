@@ -12,10 +12,19 @@ from pathlib import Path
 import pytest
 
 from encoders.errors import ContractError
+from encoders.oncotree import ancestors
 from encoders.vocabulary import CANCERS
 from retrieval.corpus import builtin
-from retrieval.lexicon import canonical_drug, canonical_gene, drug_names, is_oncotree_code, oncotree_parent
+from retrieval.lexicon import (
+    canonical_drug,
+    canonical_gene,
+    drug_classes,
+    drug_names,
+    is_oncotree_code,
+    oncotree_parent,
+)
 from retrieval.passage import Direction
+from retrieval.therapy_rows import UNKNOWN_LEVEL, level_rank
 
 DATA = Path(__file__).parents[2].parent / "shared/data/open/knowledge"
 CIVIC = DATA / "civic/nightly-ClinicalEvidenceSummaries.tsv"
@@ -50,9 +59,36 @@ def of_cancer(code, items, codes_of):
     return [i for i in items if family & set(codes_of(i))]
 
 
-def test_at_least_85_rows_of_which_80_carry_a_pmid(rows) -> None:
-    assert len(rows) >= 85
-    assert sum(r.pmid is not None for r in rows) >= 80
+def test_at_least_250_rows_over_15_cancers_of_which_most_carry_a_pmid(rows) -> None:
+    assert len(rows) >= 250
+    assert sum(r.pmid is not None for r in rows) >= 250
+    codes = {r.disease for r in rows if r.disease != "ANY"}
+    assert len({c for c in codes if not codes & set(ancestors(c))}) >= 15
+
+
+def test_rows_of_a_disease_stand_together_in_the_file(rows) -> None:
+    order = [r.disease for r in rows]
+    assert [d for n, d in enumerate(order) if n == 0 or order[n - 1] != d] == list(dict.fromkeys(order))
+
+
+def test_every_row_is_known_to_its_level_system_and_was_reviewed(rows) -> None:
+    assert all(level_rank(r) != UNKNOWN_LEVEL for r in rows)
+    assert all(re.fullmatch(r"\d{4}-\d{2}-\d{2}", r.reviewed) for r in rows)
+
+
+def test_a_row_for_disease_after_a_drug_is_not_for_a_first_line(rows) -> None:
+    assert all(1 not in r.lines_allowed for r in rows if r.after)
+    assert all(set(r.after) <= drug_classes() | set(drug_names().values()) for r in rows)
+
+
+def test_a_drug_is_not_both_needed_before_and_barred_before(rows) -> None:
+    assert all(not set(r.not_after) & set(r.after) for r in rows)
+
+
+def test_a_tumour_agnostic_row_alone_leaves_diseases_out(rows) -> None:
+    assert all(r.disease == "ANY" or not r.not_in for r in rows)
+    braf = next(r for r in rows if r.row_id == "any-braf-v600e-dabrafenib-trametinib")
+    assert braf.not_in == ("COADREAD",)  # the label's limitation of use
 
 
 def test_every_modelled_cancer_has_rows_and_fourteen_passages(rows, passages) -> None:
@@ -193,6 +229,10 @@ def test_passage_figures_of_known_trials(passages) -> None:
         ({"level": "1"}, "levels are"),
         ({"line": "1L"}, "a line starts with"),
         ({"not_after": ["gefitinip"]}, "gefitinip"),
+        ({"after": ["EGFR TKIs"]}, "EGFR TKIs"),
+        ({"not_in": ["COLON"]}, "'COLON'.*OncoTree"),
+        ({"rule": {"kind": "loss", "text": "x"}}, "names at least one gene"),
+        ({"rule": {"kind": "none", "text": "x", "also": [{"kind": "odd", "text": "y"}]}}, "rule kinds are"),
     ],
 )
 def test_a_faulty_row_stops_the_load_and_says_why(change, message: str) -> None:

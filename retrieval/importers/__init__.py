@@ -1,0 +1,1 @@
+"""Therapy evidence of other sources as rows of our form: one source a file, nothing merged into one score."""
