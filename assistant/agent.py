@@ -26,8 +26,8 @@ from assistant.grounding_judge import NliJudge, judge_claim
 from assistant.key_slices import with_key_slices
 from assistant.llm.chat_model import ChatModel, ChatRequest, PromptStyle, SoftTokensPart, can_word
 from assistant.prompt import chat_request, ledger_line, parse_claims, retry_request
-from assistant.question_routing import WIDE, Route, classify, nearest
-from assistant.question_types import LABS, QuestionType
+from assistant.question_routing import WIDE, Route, answered_topic, classify, nearest, taught_question
+from assistant.question_types import LABS, QuestionType, asked_fields
 from assistant.section_writer import quote_evidence
 from assistant.tool_runs import TOOLS
 from assistant.tools import Tool, ToolCall, ToolSession, call_tool, structured_tools
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 2
 MAX_CHAT_CLAIMS = 8
+MAX_QUOTED = 2
+"""Therapy rows quoted where the decoder finds nothing to say of those that were found."""
+
 MAX_STEPS = 6
 MAX_TOOL_SECONDS = 90.0
 MODEL_ROUNDS = 2
@@ -159,10 +162,13 @@ class ChatGraph:
         update: dict[str, Any] = {"checked": stated, "left_out": left_out}
         if not asked:
             return update
+        question, topic = state["question"], state["asked"].topic
+        if self.llm.style is PromptStyle.COMPACT:
+            topic = answered_topic(state["asked"], asked)
+            question = taught_question(question, topic)
         request = chat_request(
-            state["question"], asked, self.llm, self.soft, topic=state["asked"].topic, history=state["history"],
-            seed=self.seed,
-        )  # fmt: skip
+            question, asked, self.llm, self.soft, topic=topic, history=state["history"], seed=self.seed
+        )
         return {**update, "request": request}
 
     def write(self, state: ChatState) -> dict[str, Any]:
@@ -190,12 +196,39 @@ class ChatGraph:
     def finish(self, state: ChatState) -> dict[str, Any]:
         """Abstain when nothing was supported, and end."""
         say = get_stream_writer()
-        if not any(c.verdict is Verdict.SUPPORTED for c in state["checked"]):
+        unsaid = self._unsaid(state)
+        for claim in unsaid:
+            say(self._event("claim", claim))
+        if not unsaid and not any(c.verdict is Verdict.SUPPORTED for c in state["checked"]):
             failed = [s.note for s in state["steps"] if s.tool == "what_if" and s.status == "failed"]
             text = f"That what-if cannot be asked: {failed[-1]}" if failed else abstention(state["asked"].test)
             say(ChatEvent("abstain", text))
         say(ChatEvent("done", trace=state["steps"], left_out=state["left_out"]))
         return {}
+
+    def _unsaid(self, state: ChatState) -> tuple[CheckedClaim, ...]:
+        """Sentences of evidence that the decoder chose and did not tell.
+
+        Of evidence whose value the question asks for the answer may leave just that out ("how deep was it read?"); and
+        of evidence that it told wrongly each time nothing is said, though a plan by the question found it.
+        """
+        if self.llm.style is not PromptStyle.COMPACT:
+            return ()
+        ledger = self.session.ledger
+        said = [c for c in state["checked"] if c.verdict is Verdict.SUPPORTED]
+        if not said:
+            refused = {i for c in state["checked"] for i in c.citations}
+            wrong = [i for i in state["found"] if i in refused]
+            if not wrong and state["asked"].question_type is QuestionType.OPTIONS:
+                wrong = list(state["found"][:MAX_QUOTED])  # the rows decide, the model only words them
+            return tuple(quote_evidence(ledger[i]) for i in wrong)
+        quoted: list[CheckedClaim] = []
+        for item in (ledger[i] for i in state["found"] if any(i in c.citations for c in said)):
+            wanted = [n for n in asked_fields(state["question"], item.type) if n in item.fields]
+            told = " ".join(c.text for c in said if item.id in c.citations)
+            if any(item.fields[n].display not in told for n in wanted):
+                quoted.append(quote_evidence(item))
+        return tuple(quoted)
 
     # ---- edges and parts ----
 

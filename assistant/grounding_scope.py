@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from assistant.claim import Verdict
+from assistant.evidence import Field
 from assistant.grounding_evidence import NEUTRAL_KEYS, EvidenceView
 from assistant.grounding_rules import Finding
 from assistant.grounding_statement import Statement
@@ -71,7 +72,7 @@ def clauses_keep_their_governor(statement: Statement) -> Finding | None:
     claim = _meaning([t for t in statement.expanded if t.kind is not TokenKind.BREAK])
     for evidence_id, held in statement.views.items():
         for text in _source_texts(held):
-            plain = _asserted(text)
+            plain = [*_asserted(text), *(_keys(f.display) for f in _values(held))]
             for clause in governed_clauses(text):
                 if _says(said, clause.governor):
                     continue
@@ -112,6 +113,12 @@ def _source_texts(held: EvidenceView) -> list[str]:
         return [clean(held.item.text).partition(". ")[2]]
     names = _PROSE_FIELDS.get(held.item.type, _FREE_FIELDS)
     return [fields[n].display for n in names if n in fields and len(fields[n].display.split()) > _LEAST]
+
+
+def _values(held: EvidenceView) -> list[Field]:
+    """The fields that are no prose of the source: what they hold is asserted, wherever else its words stand."""
+    prose = _PROSE_FIELDS.get(held.item.type, () if held.item.type == "therapy" else _FREE_FIELDS)
+    return [f for name, f in held.item.fields.items() if name not in prose]
 
 
 def _asserted(text: str) -> list[list[str]]:

@@ -1,7 +1,8 @@
 """Cases the embedded decoder is trained on: compact lines and embeddings of synthetic patients, cached on disk.
 
 Real lines come from the whole chain (sample, predict, retrieve, collect). Made-up lines need only the field names of
-``EVIDENCE_FIELDS``, because a compact line never holds a value; they cover types the cohort rarely shows.
+``EVIDENCE_FIELDS``, because a compact line never holds a value; they cover types the cohort rarely shows. One case in
+EXPLAINED_EVERY is explained and lends its explanation lines to the others, so that each case has as many as a report.
 
 Not known here: how lines become sentences (assistant/lm_pairs.py).
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
@@ -20,21 +21,33 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from assistant.evidence import EVIDENCE_FIELDS, Evidence
+from assistant.collect import number_after
+from assistant.evidence import EVIDENCE_FIELDS, Evidence, Ledger
+from assistant.lm_earlier_study import COURSES, with_course
 from assistant.lm_lines import WORDS, compact_line, parse_line
+from assistant.lm_questions import WHAT_IFS
 from encoders.atomic_write import write_atomically
 from encoders.compute import core_count
-from encoders.errors import ContractError
+from encoders.errors import ContractError, InputError
+from encoders.patient import Patient
+from encoders.prediction import PatientPrediction
 from encoders.vocabulary import APPEARANCE, CANCERS, EXPRESSION_PROFILES
 from retrieval.passage import Retrieved
 
-FULL_EVERY = 4
-"""Retrieval costs most of a case and its lines hold no values: one case in four shows enough of them."""
+FULL_EVERY, EXPLAINED_EVERY, COURSE_EVERY = 4, 12, 3
+"""Of each cancer one case in four has retrieval and a what-if, one in twelve explanations of its own (seconds each,
+and their lines hold no values), one in three an earlier study or no outline."""
+
+CACHE_FORM = 2
+"""Of what ``sample_lm_case`` makes; a cache of another form is sampled again."""
 
 PERCEIVED_FROM: Mapping[str, str] = {"appearance": "imaging", "expression_profile": "expression"}
 """Perceived evidence type -> the modality whose soft tokens tell the finding."""
 
 CLOSED_WORDS: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("hypothetical_risk", "effect"): ("higher_risk", "lower_risk", "no_change"),
+    ("hypothetical_therapy", "effect"): ("appears", "disappears", "resistance_appears", "no_change"),
+    ("lesion_change", "trend"): ("grown", "shrunk", "stable", "new", "vanished", "not_matched", "disappeared"),
     ("absent", "modality"): (
         "imaging", "gene_expression", "small_variants", "copy_number", "gene_fusions", "methylation",
         "protein_markers", "clinical_record", "clinical_notes",
@@ -63,9 +76,19 @@ ALWAYS: Mapping[str, tuple[str, ...]] = {
     "cancer_type_prediction": ("label", "agreement"), "conflict": ("statement",), "demographics": ("age",),
     "contribution": ("top_modality", "direction", "shares"), "copy_number": ("gene", "call"),
     "diagnosis": ("disease",), "expression_profile": ("attribute",), "fusion": ("name",), "heatmap": ("series",),
-    "gene_attribution": ("genes_raising",), "lab": ("name", "value"), "lesion": ("series",), "medication": ("drug",),
-    "molecular_prediction": ("gene", "label", "input", "agreement"), "note": ("title", "quote"),
+    "gene_attribution": ("genes_raising",),
+    "hypothetical_risk": (
+        "change", "effect", "percentile_now", "percentile_then", "risk_group_now", "risk_group_then", "reliability",
+    ),
+    "hypothetical_therapy": ("change", "effect"),
+    "lab": ("name", "value"), "lesion": ("series",),
+    "lesion_change": ("series", "trend", "date_before", "date_now"),
+    "lesion_intensity": ("series",),
+    "lesion_sum": ("series", "count", "before", "now", "change", "date_before", "date_now"), "medication": ("drug",),
+    "molecular_prediction": ("gene", "label", "input", "agreement"),
+    "neighbour_survival": ("count", "events", "median_survival"), "note": ("title", "quote"),
     "passage": ("title", "statement"), "pathway": ("pathway", "direction"), "performance": ("ecog",),
+    "proposed_lesion": ("series", "volume", "longest_diameter", "short_axis"),
     "series": ("modality", "role"), "similar_case": ("case", "similarity"),
     "similar_summary": ("count", "median_survival"), "survival": ("risk_group", "reliability"),
     "therapy": ("drug", "biomarker", "disease", "direction", "level", "level_system", "status"),
@@ -75,7 +98,23 @@ ALWAYS: Mapping[str, tuple[str, ...]] = {
 
 WORDED_TYPES = frozenset(ALWAYS)
 """Types with phrasings (assistant/prompts/phrases.txt); any other type is in no training pair. A type is added by
-writing its phrasings there and its fields in ``ALWAYS``."""
+writing its phrasings there and its fields in ``ALWAYS``. ``series_verdict`` is left out: why a series was not read
+stands in its sentence alone, so that sentence is quoted."""
+
+TOGETHER: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "hypothetical_risk": (("survival_24m_now", "survival_24m_then", "interval_24m_now", "interval_24m_then"),),
+    "hypothetical_therapy": (("drug", "biomarker", "disease", "level", "level_system"),),
+    "lesion_change": (("measure", "before", "now", "change"),),
+    "lesion_intensity": (("mean", "p10", "p90"), ("suv_max", "suv_peak", "suv_mean"), ("ratio",), ("basis",)),
+    "neighbour_survival": (("median_interval", "interval_level"), ("alive_12m", "interval_12m")),
+}
+"""Type -> fields a collector writes all or none of; no made-up or varied line holds a part of them."""
+
+
+COMPARED = ("grown", "shrunk", "stable", "disappeared")
+"""Trends of a lesion that was measured twice."""
+
+EXPLANATIONS = frozenset(["gene_attribution", "heatmap"])
 
 
 def told_types(cases: Iterable[LMCase]) -> tuple[str, ...]:
@@ -83,7 +122,7 @@ def told_types(cases: Iterable[LMCase]) -> tuple[str, ...]:
 
     Made-up lines alone do not count: a decoder that met gene_attribution only there garbled it in every report.
     """
-    return tuple(sorted({line.type for case in cases for line in case.lines} & WORDED_TYPES))
+    return tuple(sorted({line.type for case in cases for line in (*case.lines, *case.what_if)} & WORDED_TYPES))
 
 
 @dataclass(frozen=True)
@@ -113,6 +152,7 @@ class LMCase:
 
     findings : modality -> {attribute: finding word} as the encoders read them
     evidence : the ledger's evidence, kept for held-out scoring only
+    what_if : what a what-if question about the case adds to its ledger, () where none was asked
     """
 
     oncotree: str
@@ -121,6 +161,7 @@ class LMCase:
     findings: Mapping[str, Mapping[str, str]]
     encoder_hash: str
     evidence: tuple[Evidence, ...] = field(default=(), compare=False)
+    what_if: tuple[Line, ...] = ()
 
 
 def line_of(item: Evidence) -> Line:
@@ -153,22 +194,62 @@ def case_of(
 
 
 def sample_lm_case(index: int, seed: int, *, keep_evidence: bool = False) -> LMCase:
-    """One synthetic patient through the whole chain up to the ledger; retrieval for one in FULL_EVERY of them."""
+    """One synthetic patient through the whole chain up to the ledger; what is costly for some of each cancer only."""
     # Imported here: the chain takes seconds to load and made-up cases do not need it.
     from assistant.collect import collect_evidence  # noqa: PLC0415
     from encoders.predict import predict  # noqa: PLC0415
     from encoders.synthetic.cohort import sample_case  # noqa: PLC0415
     from retrieval.search import retrieve  # noqa: PLC0415
 
+    rng = random.Random(seed * 1_000_003 + index)
+    turn = index // len(CANCERS)  # the cancers take turns by index: a share of the indices would be one cancer's
     patient = sample_case(index, seed).patient
-    prediction = predict(patient, explain=False)
-    full = keep_evidence or index % FULL_EVERY == 0
+    if turn % COURSE_EVERY == 1:
+        patient = with_course(patient, rng.choice(COURSES), rng)
+    prediction = predict(patient, explain=turn % EXPLAINED_EVERY == 0)
+    full = keep_evidence or turn % FULL_EVERY == 0
     retrieved = retrieve(patient, prediction) if full else Retrieved((), (), ())
     ledger = collect_evidence(patient, prediction, retrieved)
     embeddings = prediction.embeddings
     modality = dict(embeddings.modality) if embeddings else {}
     encoder_hash = embeddings.encoder_hash if embeddings else ""
-    return case_of(patient.oncotree_code or "", ledger, modality, encoder_hash, keep_evidence=keep_evidence)
+    case = case_of(patient.oncotree_code or "", ledger, modality, encoder_hash, keep_evidence=keep_evidence)
+    return replace(case, what_if=_what_if_lines(patient, prediction, ledger, rng)) if full else case
+
+
+def _what_if_lines(
+    patient: Patient, prediction: PatientPrediction, ledger: Ledger, rng: random.Random
+) -> tuple[Line, ...]:
+    """What one what-if question, drawn from prompts/what_ifs.txt, adds to the ledger."""
+    from assistant.what_if import ask_what_if  # noqa: PLC0415  as in sample_lm_case
+    from assistant.what_if_question import read_changes  # noqa: PLC0415
+    from encoders.predict import predict  # noqa: PLC0415
+    from retrieval.corpus.builtin import load_therapy_rows  # noqa: PLC0415
+
+    changes = read_changes(rng.choice(WHAT_IFS))
+    try:
+        found = ask_what_if(patient, changes, prediction, lambda p: predict(p, explain=False), load_therapy_rows())
+    except InputError:  # a change this patient cannot have ("stage IV" of a glioma): no lines, as in the chat
+        return ()
+    return tuple(line_of(e) for e in number_after(ledger, found.drafts))
+
+
+def with_lent_explanations(cases: Sequence[LMCase], *, seed: int) -> list[LMCase]:
+    """The cases, each one that is not explained with the explanation lines of an explained one of its cancer.
+
+    A case of which none is explained stays as it is.
+    """
+    rng = random.Random(seed)
+    lenders: dict[str, list[tuple[Line, ...]]] = {}
+    for case in cases:
+        if own := tuple(line for line in case.lines if line.type in EXPLANATIONS):
+            lenders.setdefault(case.oncotree, []).append(own)
+    given: list[LMCase] = []
+    for case in cases:
+        explained = any(line.type in EXPLANATIONS for line in case.lines)
+        lent = lenders.get(case.oncotree) if not explained and case.embeddings else None
+        given.append(replace(case, lines=(*case.lines, *rng.choice(lent))) if lent else case)
+    return given
 
 
 def _sample_many(task: tuple[int, int, int, bool]) -> list[LMCase]:
@@ -192,7 +273,7 @@ def load_cases(
 
     The cache is a pickle this program wrote itself; point it at a folder only you can write to.
     """
-    path = cache / f"lm-cases-{n_patients}-{seed}{'-evidence' if keep_evidence else ''}.pickle"
+    path = cache / f"lm-cases-{CACHE_FORM}-{n_patients}-{seed}{'-evidence' if keep_evidence else ''}.pickle"
     if path.is_file():
         return pickle.loads(path.read_bytes())
     block = 20
@@ -203,6 +284,8 @@ def load_cases(
             cases += done
             if progress:
                 progress(f"cases for the language model: {len(cases)} of {n_patients}")
+    if not keep_evidence:  # a lent line has no evidence to be scored against
+        cases = with_lent_explanations(cases, seed=seed)
     write_atomically(path, pickle.dumps(cases))
     return cases
 
@@ -224,7 +307,23 @@ def made_up_line(kind: str, number: int, rng: random.Random, *, oncotree: str | 
             fields[name], finding = _attribute(kind, code, rng)
         else:
             fields[name] = rng.choice(CLOSED_WORDS[kind, name]) if name in words else None
-    return consistent(Line(f"{letter}{number}", kind, fields, finding))
+    return consistent(Line(f"{letter}{number}", kind, _whole_groups(kind, fields, rng), finding))
+
+
+def _whole_groups(kind: str, fields: dict[str, str | None], rng: random.Random) -> dict[str, str | None]:
+    """The fields of which a collector writes all or none, all or none; of a lesion's intensities one scale."""
+    groups = TOGETHER.get(kind, ())
+    if kind == "lesion_intensity":
+        kept = [rng.choice(groups)]
+    elif kind == "lesion_change":
+        kept = list(groups) if fields["trend"] in COMPARED else []
+    elif kind == "hypothetical_therapy":
+        kept = list(groups) if fields["effect"] != "no_change" else []
+    else:
+        kept = [g for g in groups if any(name in fields for name in g)]
+    held, grouped = {n for g in kept for n in g}, {n for g in groups for n in g}
+    names = [n for n in EVIDENCE_FIELDS[kind][1] if n in held or (n in fields and n not in grouped)]
+    return {n: fields.get(n) for n in names}
 
 
 def _attribute(kind: str, code: str, rng: random.Random) -> tuple[str, str]:
@@ -236,7 +335,12 @@ def _attribute(kind: str, code: str, rng: random.Random) -> tuple[str, str]:
 
 
 def consistent(line: Line) -> Line:
-    """Resistance is never offered, as the collector has it."""
+    """Resistance is never offered, and what was not measured twice has no sizes, as the collector has it."""
+    if line.type == "lesion_change" and line.fields.get("trend") not in COMPARED:
+        measured = ("measure", "before", "now", "change", "smallest")
+        return replace(line, fields={n: w for n, w in line.fields.items() if n not in measured})
+    if line.type == "lesion_change" and "now" not in line.fields:
+        return replace(line, fields={**line.fields, "trend": "new"})
     if line.type == "therapy" and line.fields.get("direction") == "resistance":
         return replace(line, fields={**line.fields, "status": "excluded"})
     return line

@@ -20,6 +20,7 @@ from assistant.lm_cases import (
     ALWAYS,
     CLOSED_WORDS,
     PERCEIVED_FROM,
+    TOGETHER,
     WORDED_TYPES,
     Line,
     LMCase,
@@ -28,7 +29,7 @@ from assistant.lm_cases import (
 )
 from assistant.lm_lines import CHUNK_LINES, chunks, compact_parts
 from assistant.lm_phrases import capital, reference, word_findings, word_line
-from assistant.lm_questions import OTHER, PREFIXES, SUFFIXES, TOPICS, UNKNOWNS, Topic
+from assistant.lm_questions import OTHER, PREFIXES, SUFFIXES, TOPICS, UNKNOWNS, WHAT_IFS, Topic
 from assistant.prompt import NO_EVIDENCE
 from assistant.sections import LIMITS, SECTION_TYPES
 from encoders.errors import ContractError
@@ -38,6 +39,8 @@ MAX_ANSWERED = 4
 
 _SECTION_WEIGHTS = {"summary": 5, "imaging": 8, "molecular": 6, "predictions": 4, "similar_cases": 1, "therapy": 4,
                     "uncertainties": 2}  # fmt: skip
+_WHAT_IF = "what if"
+_WHAT_IF_SHARE = 0.04  # of the questions; the types stand in no section, so here alone they are met
 _NO_SOFT_TOKENS = 0.12  # share of pairs whose findings stand in the text, as for a case asked without adapters
 
 
@@ -128,11 +131,12 @@ class PairMaker:
     def _varied(self, line: Line) -> Line:
         rng = self.rng
         fields = dict(line.fields)
+        kept = {*ALWAYS[line.type], *(name for group in TOGETHER.get(line.type, ()) for name in group)}
         for name, word in line.fields.items():
             choices = CLOSED_WORDS.get((line.type, name))
             if word is not None and choices and rng.random() < 0.25:
                 fields[name] = rng.choice(choices)
-            elif word is None and name not in ALWAYS[line.type] and rng.random() < 0.06:
+            elif word is None and name not in kept and rng.random() < 0.06:
                 del fields[name]
         return consistent(replace(line, fields=fields))
 
@@ -198,6 +202,9 @@ class PairMaker:
         if kind < 0.12:
             asked = rng.choice(rng.choice(UNKNOWNS).questions)
             return self._pair(self._head(asked, OTHER), self._others(seen, (), 0, 4), (), seen, OTHER)
+        if kind > 1 - _WHAT_IF_SHARE:
+            told = self._what_if_lines()
+            return self._pair(self._head(rng.choice(WHAT_IFS), _WHAT_IF), told, told, seen, _WHAT_IF)
         name = rng.choice(PERCEIVED_TOPICS if rng.random() < 0.4 else WORDED_TOPICS)
         topic = TOPICS[name]
         relevant = [line for line in seen.lines if answers(line, topic)]
@@ -213,6 +220,16 @@ class PairMaker:
         asked = rng.choice(topic.questions)
         told = [line for line in mixed if line in relevant]
         return self._pair(self._head(asked, name), tuple(mixed), tuple(told), seen, name)
+
+    def _what_if_lines(self) -> tuple[Line, ...]:
+        """What some case's what-if added, else made-up lines of its types; the case of the pair is of no matter."""
+        asked = [case.what_if for case in self.cases if case.what_if]
+        if asked and self.rng.random() < 0.6:
+            lines = list(self.rng.choice(asked))
+        else:
+            counts = {"hypothetical_risk": self.rng.randint(0, 1), "hypothetical_therapy": self.rng.randint(1, 3)}
+            lines = [made_up_line(kind, 0, self.rng) for kind, n in counts.items() for _ in range(n)]
+        return tuple(self._renumbered(lines[:CHUNK_LINES]))
 
     def _any_topic(self, seen: _Seen) -> tuple[str, Topic, list[Line]]:
         names = list(WORDED_TOPICS)

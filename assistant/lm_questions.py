@@ -67,6 +67,11 @@ UNKNOWNS: tuple[Unknown, ...] = _unknowns("unknowns.txt")
 ROUTED_UNKNOWNS: tuple[Unknown, ...] = _unknowns("unknowns_routing.txt")
 """More of it, for routing alone: the shipped decoder was trained without, and training reads UNKNOWNS only."""
 
+WHAT_IFS: tuple[str, ...] = tuple(
+    line for line in (_PROMPTS / "what_ifs.txt").read_text(encoding="utf-8").splitlines() if line and line[0] != "#"
+)
+"""What-if questions for training, each with a change that what_if_question.py reads."""
+
 OTHER = "other"
 DEFAULT_TEST = "a document or test on exactly this point"
 

@@ -21,7 +21,16 @@ from assistant.evidence import Evidence, Ledger
 from assistant.lm_lines import word_of
 from assistant.lm_pairs import MAX_ANSWERED
 from assistant.lm_questions import DEFAULT_TEST, OTHER, ROUTED_UNKNOWNS, TOPICS, UNKNOWNS, Topic
-from assistant.question_types import TYPE_OF_TOPIC, WHAT_IF_TOPIC, QuestionType, lacking, names_biomarker
+from assistant.question_types import (
+    TYPE_OF_TOPIC,
+    WHAT_IF_TOPIC,
+    QuestionType,
+    compares_with_prior,
+    lacking,
+    names_biomarker,
+    names_laboratory_value,
+    unheld_change,
+)
 from assistant.sections import is_outdone
 from assistant.what_if_question import POSSIBLE, is_what_if
 from encoders.errors import ContractError
@@ -95,6 +104,27 @@ def answers_topic(item: Evidence, topic: Topic) -> bool:
     return all(n in item.fields and word_of(item.fields[n].display) == w for n, w in topic.words.items())
 
 
+def taught_question(question: str, topic: str) -> str:
+    """The phrasing of a topic that the embedded decoder was taught, nearest to a question about it.
+
+    Which evidence answers is settled before the decoder is asked; in words it never met it took true evidence for none.
+    The question itself for a topic without phrasings.
+    """
+    if topic not in TOPICS:
+        return question
+    taught = TOPICS[topic].questions
+    vectors, _ = cached_vectors(list(taught), load_embedding())
+    return taught[int(np.argmax(vectors @ load_embedding().encode((_plain(question),))[0]))]
+
+
+def answered_topic(asked: Route, evidence: Sequence[Evidence]) -> str:
+    """The topic that the evidence answers: the question's own, or the next of kin that found it."""
+    for name in (asked.topic, *asked.kin):
+        if name in TOPICS and any(answers_topic(e, TOPICS[name]) for e in evidence):
+            return name
+    return asked.topic
+
+
 @lru_cache(maxsize=1)
 def _phrasings() -> tuple[tuple[str, ...], NDArray[np.float32]]:
     """(topic of each phrasing, (K, D) unit vectors)."""
@@ -161,14 +191,17 @@ def classify(question: str, ledger: Ledger) -> Route:
     if is_what_if(question):
         return Route(WHAT_IF_TOPIC, (), POSSIBLE, named_entities(question, ledger))
     named = named_entities(question, ledger)
-    unknown = _unknown_test(question, ledger)
+    unheld = unheld_change(question, ledger)
+    unknown = f"sequencing that covers {unheld}" if unheld else _unknown_test(question, ledger)
     if unknown is not None:
         return Route(OTHER, (), unknown, named, silent=True)
-    name, nearness = rank_topics(question, named)[0]
+    name, nearness = ("change", 1.0) if compares_with_prior(question) else rank_topics(question, named)[0]
     if name == OTHER or nearness < FLOOR:
         return Route("notes" if _noted(question, ledger) else OTHER, (), DEFAULT_TEST, named)
     if TYPE_OF_TOPIC[name] is QuestionType.VARIANT and names_biomarker(question):
         name = "biomarkers"  # "is mismatch repair deficient" sounds like a variant and is none
+    if TYPE_OF_TOPIC[name] is QuestionType.FACT and name != "notes" and names_laboratory_value(question):
+        name = "laboratory"  # "what is her CA 15-3" sounds like a question about the person
     missing = lacking(question, name, ledger)
     if missing is not None:
         return Route(name, (), missing, named, silent=True)

@@ -18,12 +18,17 @@ from eval.benchmark import BenchmarkResult, Better, Progress, Row, run_groups
 from eval.llm_first_token import first_token_rows
 from eval.llm_overhead import overhead_rows
 from eval.llm_parity import BAR, parity_rows
+from eval.llm_questions import question_rows
+from eval.llm_raw_claims import raw_claim_rows
+from eval.smoke_soft_tokens import soft_token_rows
 from eval.vllm_process import running_server
 
 HELD_OUT_SEED = 90_000
 """First seed of the held-out patients."""
 
 PROMPTS = 50
+PATIENTS = 100
+"""Held-out patients of the groups raw_claims and soft_tokens."""
 
 
 def vllm_rows(seed: int, progress: Progress) -> tuple[Row, ...]:
@@ -43,6 +48,11 @@ def vllm_rows(seed: int, progress: Progress) -> tuple[Row, ...]:
 GROUPS: dict[str, Callable[[int, Progress], tuple[Row, ...]]] = {
     "parity": vllm_rows,
     "first_token": lambda seed, progress: first_token_rows(load_llm("embedded"), seed=seed, progress=progress),
+    "raw_claims": lambda seed, progress: raw_claim_rows(load_llm("embedded"), n=PATIENTS, seed=seed, progress=progress),
+    "soft_tokens": lambda seed, progress: soft_token_rows(
+        load_llm("embedded"), n=PATIENTS, seed=seed, progress=progress
+    ),
+    "questions": lambda seed, progress: question_rows(load_llm("embedded"), progress=progress),  # of fixed patients
     "overhead": lambda seed, progress: overhead_rows(seed=seed, progress=progress),
 }
 """Group -> its rows, from (seed, progress)."""

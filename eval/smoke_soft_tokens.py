@@ -56,7 +56,7 @@ def judge(patient: Seen, claims: Sequence[Claim]) -> dict[str, bool]:
 
 
 def soft_token_rows(llm: ChatModel, *, n: int, seed: int, progress: Progress = None) -> tuple[Row, ...]:
-    """Rows: reports with every stated attribute right (own tokens); distance from the majority rate (another's)."""
+    """Rows: reports with every attribute right, attributes right (own tokens); distance from the majority rate."""
     start = time.monotonic()
     patients = [_see(index, seed, llm) for index in range(n)]
     if progress:
@@ -87,6 +87,16 @@ def soft_token_rows(llm: ChatModel, *, n: int, seed: int, progress: Progress = N
             seconds,
             wilson(whole, n),
             f"{right} of {said} statements right ({due} attributes); a report counts when all of its own are right",
+        ),
+        Row(
+            "soft_tokens.attributes_right_own",
+            right / due,
+            0.90,
+            Better.HIGHER,
+            due,
+            seconds,
+            wilson(right, due),
+            f"{due - said} of {due} attributes are not told at all, which counts as not right",
         ),
         Row(
             "soft_tokens.distance_from_majority_swapped",

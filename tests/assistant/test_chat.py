@@ -44,11 +44,12 @@ def test_a_supported_claim_is_said_with_its_citation(toy_ledger: Ledger) -> None
     assert toy_ledger[lesion].fields["longest_diameter"].display in said.text
 
 
-def test_a_lie_is_withheld_retried_once_and_then_abstained_from(toy_ledger: Ledger) -> None:
+def test_a_lie_is_withheld_retried_once_and_then_its_evidence_is_quoted(toy_ledger: Ledger) -> None:
     lesion = first(toy_ledger, "lesion")
     llm = compact(f"The longest diameter is 999 mm. [{lesion}]", f"The volume is 999 mL. [{lesion}]")
     events = ask("How large is the tumour?", toy_ledger, llm)
-    assert kinds(events) == ["withheld", "withheld", "abstain", "done"]
+    assert kinds(events) == ["withheld", "withheld", "claim", "done"]
+    assert (events[-2].text, events[-2].citations) == (toy_ledger[lesion].text, (lesion,))
     assert len(llm.requests) == 2
     assert all(e.reason for e in events if e.kind == "withheld")
 
@@ -56,7 +57,15 @@ def test_a_lie_is_withheld_retried_once_and_then_abstained_from(toy_ledger: Ledg
 def test_a_retry_that_is_right_is_said(toy_ledger: Ledger) -> None:
     lesion = first(toy_ledger, "lesion")
     llm = compact(f"It is 999 mm. [{lesion}]", f"The volume is {{{lesion}.volume}}. [{lesion}]")
-    assert kinds(ask("How large is the tumour?", toy_ledger, llm)) == ["withheld", "claim", "done"]
+    assert kinds(ask("What is the volume of the lesion?", toy_ledger, llm)) == ["withheld", "claim", "done"]
+
+
+def test_the_value_asked_for_is_quoted_where_the_answer_leaves_it_out(toy_ledger: Ledger) -> None:
+    lesion = first(toy_ledger, "lesion")
+    said = f"The longest diameter is {{{lesion}.longest_diameter}}. [{lesion}]"
+    events = ask("What is the volume of the lesion?", toy_ledger, compact(said))
+    assert kinds(events) == ["claim", "claim", "done"]
+    assert toy_ledger[lesion].fields["volume"].display in events[-2].text
 
 
 def test_a_model_that_finds_no_evidence_abstains(toy_ledger: Ledger) -> None:

@@ -56,3 +56,16 @@ def test_governed_clauses_are_read_off_a_sentence() -> None:
     clauses = list(governed_clauses("Treat if fever persists. Please state that all is well."))
     assert (clauses[0].governor.lower(), clauses[0].text.strip(" .")) == ("if", "fever persists")
     assert any(c.text.strip(" .") == "all is well" for c in clauses)
+
+
+def test_a_name_that_a_field_holds_is_asserted_wherever_else_it_stands() -> None:
+    said = "Trastuzumab emtansine lowered the risk of recurrence compared with trastuzumab in adjuvant breast cancer."
+    shown = {
+        "drug": "trastuzumab emtansine", "biomarker": "ERBB2 (HER2) amplification", "disease": "Breast Carcinoma",
+        "direction": "sensitivity", "level": "level A", "level_system": "AMP/ASCO/CAP", "status": "offered",
+    }  # fmt: skip
+    fields = {name: Field(value, value) for name, value in shown.items()}
+    text = f"trastuzumab emtansine: sensitivity with ERBB2 (HER2) amplification in Breast Carcinoma. {said}"
+    ledger = Ledger((Evidence("G1", EvidenceKind.GUIDELINE, "therapy", text, fields, EvidenceSource()),))
+    claim = "{G1.drug} is an option for {G1.biomarker} in {G1.disease}."
+    assert check_claim(Claim(claim, ("G1",)), ledger).verdict is Verdict.SUPPORTED

@@ -9,9 +9,10 @@ from __future__ import annotations
 import pytest
 
 from assistant.agent_plan import fixed_plan
-from assistant.evidence import Ledger
+from assistant.evidence import EVIDENCE_FIELDS, Ledger
 from assistant.lm_questions import TOPICS, UNKNOWNS
-from assistant.question_routing import ROUTING, classify, route
+from assistant.question_routing import ROUTING, answered_topic, classify, route, taught_question
+from assistant.question_types import ASKED_FIELDS, asked_fields, compares_with_prior, unheld_change
 from assistant.question_types import QuestionType as Q
 
 ANSWERABLE = [
@@ -147,3 +148,64 @@ def test_nineteen_in_twenty_that_the_case_cannot_answer_are_refused_with_a_test_
 )
 def test_what_would_answer_names_what_was_asked_for(question: str, named: str, toy_ledger: Ledger) -> None:
     assert named in route(question, toy_ledger).test
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["Is it bigger than on the previous CT?", "How large was the mass on the earlier scan?", "Has the nodule grown?",
+     "Did the tumour shrink since March?", "What did the mass measure on the prior MR?"],
+)  # fmt: skip
+def test_questions_about_an_earlier_size_are_comparisons(question: str) -> None:
+    assert compares_with_prior(question)
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["How large is the tumour on the last CT?", "Is it growing quickly on RNA?", "Did earlier treatment work?",
+     "Are the cells growing?", "How did earlier patients progress?", "When was the last scan?"],
+)  # fmt: skip
+def test_questions_about_anything_else_are_none(question: str) -> None:
+    assert not compares_with_prior(question)
+
+
+@pytest.mark.parametrize(
+    ("question", "kind", "fields"),
+    [
+        ("How deeply was it read?", "variant", ("depth",)),
+        ("At which allele frequency?", "variant", ("allele_fraction",)),
+        ("Its volume, please", "lesion", ("volume",)),
+        ("Which cautions apply?", "therapy", ("contraindications",)),
+        ("Is it there?", "variant", ()),
+        ("Its volume, please", "survival", ()),
+    ],
+)
+def test_a_question_names_the_field_it_asks_for(question: str, kind: str, fields: tuple[str, ...]) -> None:
+    assert asked_fields(question, kind) == fields
+
+
+def test_every_field_that_can_be_asked_for_exists() -> None:
+    for kind, rules in ASKED_FIELDS.items():
+        assert {f for _, fields in rules for f in fields} <= set(EVIDENCE_FIELDS[kind][1]), kind
+
+
+def test_a_protein_change_the_case_does_not_hold_is_refused(toy_ledger: Ledger) -> None:
+    asked = route("Is the K27M mutation present?", toy_ledger)
+    assert asked.evidence == () and "K27M" in asked.test
+    assert unheld_change("Is L858R there?", toy_ledger) is None
+
+
+def test_the_decoder_is_asked_in_words_it_was_taught(toy_ledger: Ledger) -> None:
+    assert taught_question("Could she have osimertinib?", "therapy options") in TOPICS["therapy options"].questions
+    assert taught_question("Could she?", "no topic") == "Could she?"
+    asked = classify("Is gefitinib an option?", toy_ledger)
+    excluded = [e for e in toy_ledger.of_type("therapy") if e.fields["drug"].display == "gefitinib"]
+    assert asked.topic == "therapy options" and answered_topic(asked, excluded[:1]) == "excluded therapies"
+
+
+def test_a_marker_and_a_scan_the_case_lacks_are_refused(toy_ledger: Ledger) -> None:
+    asked = route("What is her CA 15-3?", toy_ledger)
+    assert asked.evidence == () and "ca 15-3" in asked.test
+    without_pet = Ledger(tuple(e for e in toy_ledger if "FDG-PET" not in e.text))
+    refused = route("What is the FDG uptake of the mass?", without_pet)
+    assert refused.evidence == () and "FDG-PET" in refused.test
+    assert route("What is the FDG uptake of the mass?", toy_ledger).evidence
