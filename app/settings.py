@@ -7,9 +7,11 @@
 | nli | --nli | | none (the rules alone check each claim) |
 | offline | | RADOMICA_OFFLINE=1 | off |
 | database_url | | RADOMICA_DATABASE_URL | none (cases are kept as files) |
+| (added documents) | knowledge ... --store | RADOMICA_KNOWLEDGE | ``knowledge`` in the home |
 | debug | | RADOMICA_DEBUG=1 | off; on, errors show their traceback |
 
-Not known here: what a backend does with its spec (assistant/llm/resolve.py).
+Not known here: what a backend does with its spec (assistant/llm/resolve.py); the folder of added documents, which is
+read where it is used (retrieval/added_documents.py).
 """
 
 from __future__ import annotations

@@ -45,6 +45,7 @@ class Workbench:
         self._jobs: dict[str, dict[str, Any]] = {}
         self._queue: queue.Queue[str | None] = queue.Queue()
         self._contexts: OrderedDict[str, CaseContext] = OrderedDict()
+        self._marks: dict[str, str] = {}  # case -> state of the added documents when it was prepared
         self._llm: Any = None
         self._judge: Any = None
         self._preparing = threading.Lock()
@@ -146,13 +147,17 @@ class Workbench:
         return asked
 
     def context(self, case_id: str, *, progress: Callable[[str], None] | None = None) -> CaseContext:
-        """The prepared case; read and encoded on first use, then kept."""
+        """The prepared case; read and encoded on first use, then kept until documents are added or removed."""
         with self._preparing:
-            if case_id in self._contexts:
+            from retrieval.added_documents import documents_mark  # noqa: PLC0415  the models load with it
+
+            mark = documents_mark()
+            if case_id in self._contexts and self._marks.get(case_id) == mark:
                 self._contexts.move_to_end(case_id)
                 return self._contexts[case_id]
             made = open_case(self.files.patient_folder(case_id), progress=progress or LOG.debug)
-            self._contexts[case_id] = made
+            self._contexts[case_id], self._marks[case_id] = made, mark
+            self._contexts.move_to_end(case_id)
             while len(self._contexts) > OPEN_CASES:
                 self._contexts.popitem(last=False)
             return made

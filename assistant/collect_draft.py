@@ -15,15 +15,7 @@ from dataclasses import dataclass, field
 
 from assistant.evidence import EvidenceSource, Field
 from encoders.patient import SourceLocator
-
-INSTRUCTION_LIKE = re.compile(
-    r"(?i)\b(?:ignore|disregard|forget|override)\b.{0,40}\b(?:instructions?|previous|above|prompt|rules?|guidelines?|"
-    r"ledger|evidence|check(?:s|er)?)\b"
-    r"|\bsystem\s*(?:prompt|message|:)|\b(?:as an?|you are (?:an?|now))\b.{0,20}\b(?:ai|assistant|model|chatbot)\b"
-    r"|<\s*/?\s*(?:system|user|assistant|im_start|im_end)|\bprint\b.{0,20}\bprompt\b"
-    r"|\b(?:write|say|state|output|respond|answer)\b.{0,20}\b(?:that|in the report|the following|only)\b"
-)
-"""A sentence of a patient document that talks to a language model instead of about the patient."""
+from retrieval.instruction_like import INSTRUCTION_LIKE
 
 REMOVED = "(instruction-like text removed)"
 

@@ -6,13 +6,13 @@ Not checked here: whether a note agrees with the record (assistant/contradiction
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from assistant.collect_draft import Draft, located, neutralise, plain_number, sentence, word
-from assistant.evidence import Field
+from assistant.evidence import EvidenceSource, Field
 from encoders.patient import Note, Patient, SourceLocator
 from encoders.vocabulary import CANCERS
-from retrieval.passage import Retrieved
+from retrieval.passage import Passage, Retrieved
 
 _LINES = {1: "first line", 2: "second line", 3: "third line", 4: "fourth line", 5: "fifth line"}
 _KEY_WORDS = re.compile(
@@ -176,7 +176,8 @@ def _labs(patient: Patient) -> Iterator[Draft]:
 
 
 def _notes(patient: Patient, retrieved: Retrieved) -> Iterator[Draft]:
-    found = {hit.passage.locator: hit for hit in retrieved.passages if hit.passage.patient_id == patient.patient_id}
+    own = [hit for hit in retrieved.passages if hit.passage.patient_id == patient.patient_id]
+    found = {hit.passage.locator: hit for hit in own if hit.passage.document_id is None}
     for index, note in enumerate(patient.notes):
         hits = [h for place, h in found.items() if place and place.startswith(note.source.file)]
         quote = neutralise(hits[0].passage.statement) if hits else key_sentence(note)
@@ -191,6 +192,23 @@ def _notes(patient: Patient, retrieved: Retrieved) -> Iterator[Draft]:
             "note", f'The {title}{dated} states: "{quote}"', fields, located(note.source, date=note.date),
             rank=20 + (5 if hits else 0) - index * 0.1, label=title,
         )  # fmt: skip
+    yield from _added_documents([hit.passage for hit in own if hit.passage.document_id is not None])
+
+
+def _added_documents(passages: Sequence[Passage]) -> Iterator[Draft]:
+    """One quotation of each document added for this patient: its passage found first."""
+    first = {p.document_id: p for p in reversed(passages)}
+    for index, passage in enumerate(first.values()):
+        title, quote = neutralise(passage.source, limit=80), neutralise(passage.statement)
+        fields = {"title": word(title), "quote": word(quote)}
+        if passage.date:
+            fields["date"] = word(passage.date)
+        dated = f" of {passage.date}" if passage.date else ""
+        source = EvidenceSource(
+            file=passage.source, place=passage.locator or None, row_id=passage.passage_id, date=passage.date
+        )
+        text = f'The {title}{dated} states: "{quote}"'
+        yield Draft("note", text, fields, source, rank=24 - index * 0.1, label=title)
 
 
 def key_sentence(note: Note) -> str:

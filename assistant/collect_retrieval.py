@@ -97,15 +97,17 @@ def _neighbours(found: NeighbourSurvival, curve: KaplanMeier) -> Draft:
 
 def _passage(hit: Hit, index: int) -> Draft:
     passage = hit.passage
-    fields = {"title": word(passage.title), "statement": word(neutralise(passage.statement, limit=420))}
+    # The title of a document that somebody added is text from outside, as its sentences are.
+    title = passage.title if passage.document_id is None else neutralise(passage.title, limit=160)
+    fields = {"title": word(title), "statement": word(neutralise(passage.statement, limit=420))}
     if passage.date:
         fields["date"] = word(passage.date)
-    text = f"{passage.title}: {sentence(fields['statement'].display)}"
+    text = f"{title}: {sentence(fields['statement'].display)}"
     source = EvidenceSource(
         row_id=passage.passage_id, pmid=passage.pmid, url=passage.url, date=passage.date, place=passage.locator or None,
         file=passage.source or None,
     )  # fmt: skip
-    return Draft("passage", text, fields, source, rank=30 - index, label=passage.title)
+    return Draft("passage", text, fields, source, rank=30 - index, label=title)
 
 
 def therapy_status(match: TherapyMatch) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from encoders.errors import SettingsError
 from eval.benchmark import BenchmarkResult, Progress
@@ -14,9 +15,11 @@ from eval.fusion import run_fusion
 from eval.grounding import run_grounding
 from eval.imaging import run_imaging
 from eval.llm import run_llm
+from eval.retrieval import run_retrieval
 from eval.scoreboard import keep_rows
 from eval.smoke import run_smoke
 from eval.therapy import run_therapy
+from retrieval.added_documents import documents_at
 
 BENCHMARKS: dict[str, Callable[..., BenchmarkResult]] = {
     "smoke": run_smoke,
@@ -25,6 +28,7 @@ BENCHMARKS: dict[str, Callable[..., BenchmarkResult]] = {
     "grounding": run_grounding,
     "llm": run_llm,
     "therapy": run_therapy,
+    "retrieval": run_retrieval,
 }
 """Name -> function(seed, llm_spec, shared, progress, only). Later benchmarks register here."""
 
@@ -41,13 +45,16 @@ def run_benchmark(
 ) -> BenchmarkResult:
     """Run one benchmark; with ``out``, also keep its rows in ``NAME.json`` there (scoreboard.py).
 
+    The user's added documents are not searched meanwhile, so that no figure depends on them.
+
     Raises
     ------
     SettingsError: no benchmark of that name.
     """
     if name not in BENCHMARKS:
         raise SettingsError(f"no benchmark {name!r}; allowed: {', '.join(sorted(BENCHMARKS))}.")
-    result = BENCHMARKS[name](seed=seed, llm_spec=llm_spec, shared=shared, only=only, out=out, progress=progress)
+    with TemporaryDirectory(prefix="radomica-no-documents-") as nothing, documents_at(Path(nothing)):
+        result = BENCHMARKS[name](seed=seed, llm_spec=llm_spec, shared=shared, only=only, out=out, progress=progress)
     if out is not None:
         keep_rows(out, result)
     return result

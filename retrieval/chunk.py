@@ -20,7 +20,13 @@ ABBREVIATIONS = frozenset(
 )
 """Words after which a full stop ends no sentence (lower case, without their last stop)."""
 
-_END = re.compile(r"[.!?][\"')\]]*(?=\s)")
+_END = re.compile(
+    r"[.!?][\"')\]]*(?:[ \t]?\[\d[\d,;\s–-]*\])*(?=\s)"  # a citation after the stop belongs to its sentence
+    r"|(?<=[a-z)])\.\d{1,3}(?:[,–-]\d{1,3})*(?=\s+[A-Z])"  # "survival.12,13 Patients"
+)
+MAX_BRACKET = 200
+"""A bracket open for longer than this many characters holds no sentence together."""
+
 _LAST_WORD = re.compile(r"([A-Za-z][A-Za-z.]*)[.]$")
 _OWN_LINE = re.compile(r"\s*(?:[-*•]|\d{1,2}[.)]|[A-Z][A-Za-z /()-]{0,40}:)\s*")
 
@@ -44,7 +50,7 @@ def _spans(text: str) -> Iterator[tuple[int, int]]:
             whole_line = not rest.strip() or _OWN_LINE.match(rest) or _OWN_LINE.fullmatch(piece)
             if not (whole_line or _END.search(piece + " ") or piece.rstrip().endswith(":")):
                 continue
-        elif _is_abbreviation(piece):
+        elif _is_abbreviation(piece) or _inside_brackets(text, start, end):
             continue
         yield start, end
         start = end
@@ -54,6 +60,17 @@ def _spans(text: str) -> Iterator[tuple[int, int]]:
 def _is_abbreviation(piece: str) -> bool:
     word = _LAST_WORD.search(piece)
     return word is not None and (word[1].lower() in ABBREVIATIONS or re.fullmatch(r"[A-Z]", word[1]) is not None)
+
+
+def _inside_brackets(text: str, start: int, end: int) -> bool:
+    """Whether a stop stands inside a citation such as "(Smith et al. J Clin Oncol. 2019)": open now, closed soon."""
+    for left, right in ("()", "[]"):
+        opened = text.rfind(left, start, end)
+        if opened > text.rfind(right, start, end) and "\n" not in text[opened:end]:
+            closed = text.find(right, end, opened + MAX_BRACKET)
+            if closed > 0 and "\n" not in text[end:closed]:
+                return True
+    return False
 
 
 def split_sentences(text: str) -> list[str]:

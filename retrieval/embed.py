@@ -83,6 +83,11 @@ def load_embedding(spec: str | None = None) -> PassageEmbedding:
     return _load(spec or os.environ.get("RADOMICA_EMBEDDER", "").strip() or DEFAULT_EMBEDDER)
 
 
+def is_offline() -> bool:
+    """Whether models may come from this machine alone."""
+    return any(os.environ.get(name, "").lower() in _TRUE for name in ("RADOMICA_OFFLINE", "HF_HUB_OFFLINE"))
+
+
 @lru_cache(maxsize=2)
 def _load(spec: str) -> PassageEmbedding:
     if spec == DEFAULT_EMBEDDER:
@@ -91,8 +96,7 @@ def _load(spec: str) -> PassageEmbedding:
         return PassageEmbedding(
             _read_model(str(folder), offline=True), name="all-MiniLM-L6-v2", weights_sha256=MINILM_SHA256
         )
-    offline = any(os.environ.get(name, "").lower() in _TRUE for name in ("RADOMICA_OFFLINE", "HF_HUB_OFFLINE"))
-    model = _read_model(spec, offline=offline)
+    model = _read_model(spec, offline=is_offline())
     return PassageEmbedding(model, name=spec, weights_sha256=_state_sha256(model))
 
 

@@ -1,67 +1,94 @@
-"""One searchable set of passages: LlamaIndex nodes in a FAISS store and a BM25 index, filtered inside both calls.
+"""One searchable set of passages: a LlamaIndex vector store (FAISS by default) and BM25, filtered inside both calls.
 
 What this module does not know: which patients exist, how queries are written; it holds what it is given.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import faiss
 import numpy as np
-from llama_index.core.schema import TextNode
+from llama_index.core.schema import BaseNode
 from llama_index.core.vector_stores.types import (
+    BasePydanticVectorStore,
     FilterOperator,
     MetadataFilter,
     MetadataFilters,
     VectorStoreQuery,
     VectorStoreQueryResult,
 )
-from llama_index.core.vector_stores.utils import build_metadata_filter_fn
-from llama_index.vector_stores.faiss import FaissVectorStore
 from numpy.typing import NDArray
+from pydantic import PrivateAttr
 
 from encoders import oncotree
 from encoders.errors import ContractError
-from retrieval.bm25 import WordIndex
+from retrieval.bm25 import WordIndex, best
+from retrieval.metadata_columns import MetadataColumns
 from retrieval.passage import Passage
+from retrieval.vector_index import VectorIndex
 
 ANY_DISEASE = "ANY"
 GUIDELINES = ""  # the patient_id of what belongs to no patient
 
 
-class ScopedFaissStore(FaissVectorStore):
-    """LlamaIndex' FAISS store with metadata filters, given to FAISS as an IDSelector: what is out is not looked at."""
+class ScopedFaissStore(BasePydanticVectorStore):
+    """FAISS behind LlamaIndex' interface; filters become a mask given to FAISS: what is out is not looked at."""
 
-    def __init__(self, faiss_index: Any, metadata: Sequence[Mapping[str, Any]]) -> None:
-        super().__init__(faiss_index=faiss_index)
-        self._metadata = tuple(metadata)
+    stores_text: bool = False
+    _index: VectorIndex = PrivateAttr()
+    _columns: MetadataColumns = PrivateAttr()
 
-    _metadata: tuple[Mapping[str, Any], ...] = ()
+    def __init__(self, index: VectorIndex, columns: MetadataColumns) -> None:
+        super().__init__()
+        self._index, self._columns = index, columns
+
+    @classmethod
+    def class_name(cls) -> str:
+        """The name LlamaIndex stores."""
+        return "ScopedFaissStore"
+
+    @property
+    def client(self) -> Any:
+        """The FAISS index."""
+        return self._index.faiss_index
+
+    def add(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[str]:
+        """Refused: an index is made whole from vectors and metadata."""
+        raise ContractError(f"{len(nodes)} nodes were added to a finished index; make a new PassageIndex instead.")
+
+    def delete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
+        """Refused, as ``add``."""
+        raise ContractError(f"{ref_doc_id!r} was to leave a finished index; make a new PassageIndex instead.")
 
     def query(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
-        """The nearest nodes among those that pass ``query.filters``; ids are positions, as in the base class."""
-        passes = build_metadata_filter_fn(lambda i: self._metadata[int(i)], query.filters)
-        allowed = np.asarray([i for i in range(len(self._metadata)) if passes(str(i))], np.int64)
-        if not len(allowed):
-            return VectorStoreQueryResult(similarities=[], ids=[])
-        wanted = np.asarray(query.query_embedding, np.float32)[np.newaxis, :]  # (1, D)
-        scope = faiss.SearchParameters(sel=faiss.IDSelectorBatch(allowed))
-        k = min(query.similarity_top_k, len(allowed))
-        similarity, place = self.client.search(wanted, k, params=scope)  # (1, k) each
-        found = [(float(s), str(i)) for s, i in zip(similarity[0], place[0], strict=True) if i >= 0]
-        return VectorStoreQueryResult(similarities=[s for s, _ in found], ids=[i for _, i in found])
+        """The nearest nodes that pass ``query.filters``, among ``query.node_ids`` where given; ids are positions."""
+        vector = np.asarray(query.query_embedding, np.float32)  # (D,)
+        allowed = self._columns.mask(query.filters)
+        if query.node_ids is not None:
+            named = np.zeros(len(allowed), bool)
+            named[[int(i) for i in query.node_ids]] = True
+            allowed = allowed & named
+        place, product = self._index.search(vector, query.similarity_top_k, allowed)
+        return VectorStoreQueryResult(similarities=[float(p) for p in product], ids=[str(i) for i in place])
 
 
 @dataclass(frozen=True)
 class Found:
-    """What one index says to one query: passage ids, best first, by vector and by word, and cosines of both."""
+    """What one index says to one query: passage ids, best first, by vector and by word, and the scores of both.
+
+    cosine : of query and passage, -1 to 1; word : BM25 as a share of the query's most, 0 to below 1
+    covered : share of the query's words, by their weight, that the passage holds; rarity : mean weight of these words
+        in this index, 0 to 1
+    """
 
     by_vector: tuple[str, ...]
     by_word: tuple[str, ...]
     cosine: Mapping[str, float]
+    word: Mapping[str, float]
+    covered: Mapping[str, float]
+    rarity: float
 
 
 def scope(*, patient_id: str | None, oncotree_code: str | None) -> MetadataFilters:
@@ -82,13 +109,33 @@ def embedded_text(passage: Passage) -> str:
 
     A note's ``text`` is a window that repeats its neighbours, so that searching it would find them instead.
     """
-    return passage.statement if passage.patient_id is not None else f"{passage.title}. {passage.text}"
+    if passage.patient_id is not None:
+        return passage.statement
+    return f"{passage.title}. {passage.text}" if passage.title else passage.text
+
+
+def passage_metadata(passage: Passage) -> dict[str, Any]:
+    """What filters see of a passage."""
+    return {"patient_id": passage.patient_id or GUIDELINES, "oncotree": list(passage.oncotree) or [ANY_DISEASE]}
 
 
 class PassageIndex:
-    """Passages with their vectors (K, D), rows of length 1."""
+    """Passages with their vectors (K, D), rows of length 1.
 
-    def __init__(self, passages: Sequence[Passage], vectors: NDArray[np.float32]) -> None:
+    store : where vectors are searched instead of FAISS; it must hold nodes whose ids are the keys of ``node_ids``
+    node_ids : id of a node in ``store`` -> position of its passage
+    translate : our filters in the form that ``store`` was given metadata in
+    """
+
+    def __init__(
+        self,
+        passages: Sequence[Passage],
+        vectors: NDArray[np.float32],
+        *,
+        store: BasePydanticVectorStore | None = None,
+        node_ids: Mapping[str, int] | None = None,
+        translate: Callable[[MetadataFilters], MetadataFilters] = lambda filters: filters,
+    ) -> None:
         if vectors.ndim != 2 or len(vectors) != len(passages):
             raise ContractError(
                 f"{len(passages)} passages came with vectors of shape {vectors.shape}; the rule is (K, D)."
@@ -96,29 +143,47 @@ class PassageIndex:
         self.passages = {p.passage_id: p for p in passages}
         if len(self.passages) != len(passages):
             raise ContractError("two passages share an id; ids are unique within an index.")
-        self._ids = [p.passage_id for p in passages]
-        self._vectors = np.ascontiguousarray(vectors, np.float32)
-        nodes = [_node(p, v) for p, v in zip(passages, self._vectors, strict=True)]
-        self._store = ScopedFaissStore(faiss.IndexFlatIP(vectors.shape[1]), [node.metadata for node in nodes])
-        self._store.add(list(nodes))
-        self._words = WordIndex(nodes) if nodes else None
+        self._ids = tuple(self.passages)
+        self._vectors = vectors
+        self._columns = MetadataColumns([passage_metadata(p) for p in passages])
+        self._words = WordIndex([embedded_text(p) for p in passages])
+        self._store = store or ScopedFaissStore(VectorIndex.build(vectors), self._columns) if passages else None
+        self._node_ids, self._translate = node_ids, translate
 
     def __len__(self) -> int:
         return len(self._ids)
 
+    @property
+    def vectors(self) -> NDArray[np.float32]:
+        """(K, D) in the order of ``passages``."""
+        return self._vectors
+
     def search(self, text: str, vector: NDArray[np.float32], filters: MetadataFilters, *, k: int) -> Found:
         """The ``k`` nearest passages by vector (D,) and the ``k`` best by word, among those that pass ``filters``."""
-        if self._words is None:
-            return Found((), (), {})
-        query = VectorStoreQuery(query_embedding=vector.tolist(), similarity_top_k=k, filters=filters)
-        result = self._store.query(query)
-        by_vector = tuple(self._ids[int(i)] for i in result.ids or ())
-        by_word = self._words.search(text, filters, k=k)
-        row = {name: i for i, name in enumerate(self._ids)}
-        cosine = {name: float(self._vectors[row[name]] @ vector) for name in {*by_vector, *by_word}}
-        return Found(by_vector, by_word, cosine)
+        if self._store is None:
+            return Found((), (), {}, {}, {}, 0.0)
+        near = self._nearest(vector, filters, k)
+        word = self._words.scores(text)  # (K,)
+        shared = best(word, k, self._columns.mask(filters))
+        both = np.unique(np.concatenate([near, shared]))
+        cosine = np.asarray(self._vectors[both], np.float32) @ vector
+        covered = self._words.covered(text, both)
+        ids = self._ids
+        return Found(
+            by_vector=tuple(ids[i] for i in near),
+            by_word=tuple(ids[i] for i in shared),
+            cosine={ids[i]: float(c) for i, c in zip(both, cosine, strict=True)},
+            word={ids[i]: float(word[i]) for i in both},
+            covered={ids[i]: float(c) for i, c in zip(both, covered, strict=True)},
+            rarity=self._words.rarity(text),
+        )
 
-
-def _node(passage: Passage, vector: NDArray[np.float32]) -> TextNode:
-    metadata = {"patient_id": passage.patient_id or GUIDELINES, "oncotree": list(passage.oncotree) or [ANY_DISEASE]}
-    return TextNode(id_=passage.passage_id, text=embedded_text(passage), embedding=vector.tolist(), metadata=metadata)
+    def _nearest(self, vector: NDArray[np.float32], filters: MetadataFilters, k: int) -> NDArray[np.int64]:
+        """Positions of the ``k`` nearest; a node that another store holds beside ours is left out."""
+        filters = self._translate(filters)
+        wanted = VectorStoreQuery(query_embedding=vector.tolist(), similarity_top_k=k, filters=filters)
+        result = self._store.query(wanted)
+        names = result.ids if result.ids is not None else [n.node_id for n in result.nodes or ()]
+        known = self._node_ids
+        places = [int(name) if known is None else known.get(name, -1) for name in names]
+        return np.asarray([p for p in dict.fromkeys(places) if p >= 0], np.int64)

@@ -14,6 +14,7 @@ from encoders.patient import Biomarker, Patient
 from encoders.prediction import PatientPrediction
 from encoders.vocabulary import CANCERS
 from retrieval.biomarker_rules import FUSION_GENES, gene_name, variant_words
+from retrieval.bm25 import words
 from retrieval.lexicon import canonical_gene
 from retrieval.passage import Direction, Passage, Query, TherapyMatch
 from retrieval.therapy_safety import EARLY_STAGES, next_line, stage_group
@@ -27,10 +28,22 @@ HITS_PER_QUERY = 4
 
 def disease_words(patient: Patient) -> str:
     """The disease in plain words: the OncoTree name, else the histology, else "cancer"."""
-    code = patient.oncotree_code
-    if code is not None and (known := CANCERS.get(code) or oncotree.name(code)):
-        return known
-    return patient.diagnosis.histology or "cancer"
+    return _disease_name(patient.oncotree_code) or patient.diagnosis.histology or "cancer"
+
+
+def _disease_name(code: str | None) -> str | None:
+    return None if code is None else CANCERS.get(code) or oncotree.name(code)
+
+
+def with_disease(query: Query) -> str:
+    """The question as searched in guidelines: "first-line treatment" of a LUAD -> "... in lung adenocarcinoma".
+
+    A question that names the disease already, or is limited to none, stays as it is.
+    """
+    disease = _disease_name(query.oncotree_code)
+    if disease is None or set(words(disease)) <= set(words(query.text)):
+        return query.text
+    return f"{query.text.rstrip(' .?!')} in {disease}"
 
 
 def alterations(patient: Patient, therapies: Sequence[TherapyMatch] = ()) -> tuple[str, ...]:

@@ -11,24 +11,33 @@ relevance floor only says that it is about the same thing).
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from encoders.errors import ContractError, SettingsError, UnavailableError
+from encoders.errors import InputError, SettingsError, UnavailableError
 from encoders.patient import Patient
 from encoders.prediction import PatientPrediction
+from retrieval.added_documents import added_documents
+from retrieval.added_passages import ADDED_PLACES, is_added, of_unquoted_documents, quoting_for, with_added
+from retrieval.builtin_vectors import builtin_vectors
 from retrieval.corpus.builtin import load_passages, load_therapy_rows
-from retrieval.embed import cached_vectors, load_embedding, texts_sha256
-from retrieval.index import PassageIndex, embedded_text, scope
+from retrieval.embed import load_embedding, texts_sha256
+from retrieval.index import Found, PassageIndex, embedded_text, scope
+from retrieval.knowledge_store import Loaded
+from retrieval.near_duplicates import without_near_duplicates
 from retrieval.notes import note_passages
 from retrieval.passage import Hit, NeighbourSurvival, Query, Retrieved, SimilarCase, TherapyMatch
-from retrieval.queries import NOTE_QUESTIONS, about_other_genes, disease_words, guideline_queries
-from retrieval.rank_fusion import reciprocal_rank_fusion
+from retrieval.patient_scope import PatientPassages
+from retrieval.queries import NOTE_QUESTIONS, about_other_genes, disease_words, guideline_queries, with_disease
+from retrieval.rank_fusion import Fused, reciprocal_rank_fusion
+from retrieval.relevance import RelevanceModel, relevance_model
+from retrieval.rerank import rerank
 from retrieval.similar_cases import neighbour_survival, similar_cases
 from retrieval.therapy_rows import match_rows, untested_rows
+from retrieval.vector_store import guideline_passage_index
 
 RELEVANCE_FLOOR = 0.30
 """Least cosine similarity of query and passage for a hit, chosen for the built-in MiniLM.
@@ -40,21 +49,63 @@ another, not an answer from a near miss: 31 % of PubMedQA's general medical ques
 Another embedder (RADOMICA_EMBEDDER) has another scale; the floor is then only a guess.
 """
 
-CANDIDATES = 20
+CANDIDATES = 50
+"""Passages asked of each ranking before they are joined."""
+
 MAX_GUIDELINES = 8
+ADDED_DEPTH = 10
+"""How far down each question's hits an added document is looked for; CANDIDATES stays what it is with it."""
+
 MAX_NOTES = 4
 MAX_QUERY_CHARACTERS = 2000
 
-_notes: dict[str, PassageIndex] = {}
-_notes_lock = threading.Lock()
+_patients = PatientPassages()
 
 
-@lru_cache(maxsize=1)
+@dataclass(frozen=True)
+class _Guidelines:
+    """The index of built-in and added passages, and the state of the added ones it was made of."""
+
+    weights_sha256: str
+    fingerprint: str
+    index: PassageIndex
+    said: tuple[str, ...]
+
+
+_guidelines: _Guidelines | None = None
+_guidelines_lock = threading.Lock()
+
+
 def guideline_index() -> tuple[PassageIndex, tuple[str, ...]]:
-    """The index of the built-in passages, and what a user should know about its cache; built once a process."""
-    passages = load_passages()
-    vectors, said = cached_vectors([embedded_text(p) for p in passages], load_embedding())
-    return PassageIndex(passages, vectors), said
+    """The index of the built-in and the added passages, and what a user should know about its cache.
+
+    Built once, and again when documents were added or removed, by this process or another.
+    """
+    global _guidelines  # noqa: PLW0603  one index a process
+    embedding = load_embedding()
+    added, said = _added_guidelines(embedding.weights_sha256)
+    key = (embedding.weights_sha256, added.fingerprint)
+    with _guidelines_lock:
+        if _guidelines is None or (_guidelines.weights_sha256, _guidelines.fingerprint) != key:
+            passages = load_passages()
+            vectors, told = builtin_vectors(embedding)
+            parts = [vectors, added.vectors] if added.passages else [vectors]
+            index = guideline_passage_index(
+                (*passages, *added.passages), np.concatenate(parts), embedding.weights_sha256
+            )
+            _guidelines = _Guidelines(*key, index, told)
+        return _guidelines.index, (*_guidelines.said, *said)
+
+
+def _added_guidelines(weights_sha256: str) -> tuple[Loaded, tuple[str, ...]]:
+    """The added passages of nobody in particular; a store that cannot be opened is said, and searched without."""
+    try:
+        added = added_documents().load(None, weights_sha256)
+    except (SettingsError, InputError) as error:
+        return Loaded((), np.zeros((0, 1), np.float32), "not opened", "not opened"), (
+            f"added documents: not searched, {error}",
+        )
+    return added, tuple(f"added documents: {problem}" for problem in added.problems)
 
 
 def add_notes(patient: Patient) -> int:
@@ -63,24 +114,26 @@ def add_notes(patient: Patient) -> int:
     vectors = (
         load_embedding().encode([embedded_text(p) for p in passages]) if passages else np.zeros((0, 1), np.float32)
     )
-    with _notes_lock:
-        _notes[patient.patient_id] = PassageIndex(passages, vectors)
+    _patients.set_notes(patient.patient_id, passages, vectors)
     return len(passages)
 
 
 def forget_notes(patient_id: str) -> None:
     """Drop a patient's notes from memory; unknown ids are fine."""
-    with _notes_lock:
-        _notes.pop(patient_id, None)
+    _patients.forget(patient_id)
+    added_documents().forget(patient_id)
 
 
 def search(query: Query) -> tuple[Hit, ...]:
     """Guideline passages, and with ``patient_id`` that patient's notes, that are about the query.
 
+    A question limited to a disease is searched with the disease's name, unless notes are searched by it too.
+
     Returns
     -------
-    At most ``query.k`` hits, best first; none where nothing reaches RELEVANCE_FLOOR. ``score`` is the fused
-    score, ``ranks`` the place by vector and by word.
+    At most ``query.k`` hits, best first, none of them below RELEVANCE_FLOOR; no guideline at all where the best one is
+    unlikely to be asked for (retrieval/relevance.py). ``score`` is the weighted mean of cosine and share of words,
+    ``ranks`` the place by vector and by word, ``near_duplicates`` what was left out because a hit says the same.
 
     Raises
     ------
@@ -91,7 +144,11 @@ def search(query: Query) -> tuple[Hit, ...]:
     _check_query(query)
     if not query.text.strip():
         return ()
-    return _search(query, load_embedding().encode((query.text,))[0])
+    embedding = load_embedding()
+    if query.patient_id is None:
+        query = replace(query, text=with_disease(query))
+    vector = embedding.encode((query.text,))[0]
+    return tuple(quoting_for(hit, vector, embedding.encode) for hit in _search(query, vector))
 
 
 def _check_query(query: Query) -> None:
@@ -107,17 +164,12 @@ def _search(query: Query, vector: NDArray[np.float32]) -> tuple[Hit, ...]:
     hits = _search_index(guideline_index()[0], query, vector, patient_id=None)
     if query.patient_id is not None:
         hits += _search_index(_index_of(query.patient_id), query, vector, patient_id=query.patient_id)
-    return tuple(sorted(hits, key=lambda h: (-h.score, h.passage.passage_id)))[: query.k]
+    best_first = sorted(hits, key=lambda h: (-h.score, h.passage.passage_id))
+    return rerank(query.text, best_first)[: query.k]
 
 
 def _index_of(patient_id: str) -> PassageIndex:
-    with _notes_lock:
-        index = _notes.get(patient_id)
-    if index is None:
-        raise ContractError(
-            f"no notes are indexed for patient {patient_id!r}; call retrieve() or add_notes() for this patient first."
-        )
-    return index
+    return _patients.index(patient_id, added_documents(), load_embedding().weights_sha256)
 
 
 def _search_index(
@@ -128,12 +180,36 @@ def _search_index(
     # A note is about its patient whatever its disease: only guidelines are limited by disease.
     filters = scope(patient_id=patient_id, oncotree_code=None if patient_id else query.oncotree_code)
     found = index.search(query.text, vector, filters, k=max(CANDIDATES, 2 * query.k))
-    fused = reciprocal_rank_fusion({"vector": found.by_vector, "word": found.by_word})
-    return [
+    model = relevance_model(load_embedding().weights_sha256)
+    order = fuse(found, model)
+    if model is not None and patient_id is None and _chance(found, order, model) < model.floor:
+        return []
+    hits = [
         Hit(passage=index.passages[f.id], score=f.score, ranks=f.ranks)
-        for f in fused
+        for f in order
         if found.cosine[f.id] >= RELEVANCE_FLOOR
     ]
+    return list(without_near_duplicates(hits))
+
+
+def _chance(found: Found, order: Sequence[Fused], model: RelevanceModel) -> float:
+    """The probability that the first hit is asked for; 0 where there is none."""
+    if not order:
+        return 0.0
+    first = order[0].id
+    return model.probability(found.cosine[first], found.word[first], found.covered[first], found.rarity)
+
+
+def fuse(found: Found, model: RelevanceModel | None) -> tuple[Fused, ...]:
+    """Both rankings of one search as one: by the model's sum of scores, or by reciprocal ranks without one."""
+    if model is None:
+        return reciprocal_rank_fusion({"vector": found.by_vector, "word": found.by_word})
+    ranks: dict[str, dict[str, int]] = {}
+    for name, ids in (("vector", found.by_vector), ("word", found.by_word)):
+        for place, item in enumerate(ids, start=1):
+            ranks.setdefault(item, {})[name] = place
+    fused = [Fused(i, model.score(found.cosine[i], found.word[i]), places) for i, places in ranks.items()]
+    return tuple(sorted(fused, key=lambda f: (-f.score, f.id)))
 
 
 def retrieve(patient: Patient, prediction: PatientPrediction | None) -> Retrieved:
@@ -174,32 +250,53 @@ def _passages(
 ) -> tuple[Hit, ...]:
     try:
         skipped += guideline_index()[1]
-        count = add_notes(patient)
+        add_notes(patient)
     except UnavailableError as error:
         skipped.append(f"passages: {error}")
         return ()
     queries = guideline_queries(patient, prediction, therapies)
     vectors = load_embedding().encode([query.text for query in queries])  # one batch: many times faster than one by one
-    guidelines = _round_robin(
-        (
-            [hit for hit in _search(query, vector) if not about_other_genes(patient, hit.passage)]
-            for query, vector in zip(queries, vectors, strict=True)
-        ),
-        MAX_GUIDELINES,
-    )
+    guidelines = _guideline_hits(patient, queries, vectors)
     if not guidelines:
         skipped.append(f"guidelines: no passage is close enough to a question about {disease_words(patient)}")
-    if not count:
+    try:
+        index = _index_of(patient.patient_id)
+    except (SettingsError, InputError) as error:
+        skipped.append(f"notes and documents of the patient: not searched, {error}")
+        return guidelines
+    if not len(index):
         reason = patient.missing.get(
             "notes", "no note in the record" if not patient.notes else "no sentence in the notes"
         )
         skipped.append(f"notes: {reason}")
         return guidelines
-    index = _index_of(patient.patient_id)
     asked = [Query(text=text, patient_id=patient.patient_id, k=MAX_NOTES) for text in NOTE_QUESTIONS]
-    found = zip(asked, load_embedding().encode(NOTE_QUESTIONS), strict=True)
+    embedding = load_embedding()
+    vectors = embedding.encode(NOTE_QUESTIONS)
+    found = zip(asked, vectors, strict=True)
     own = _round_robin((_search_index(index, q, v, patient_id=q.patient_id) for q, v in found), MAX_NOTES)
-    return guidelines + own
+    documents = added_documents().load(patient.patient_id, embedding.weights_sha256)
+    further, left = of_unquoted_documents(documents, own, vectors, limit=MAX_NOTES)
+    if left:
+        skipped.append(f"documents of the patient: {left} of those added are not quoted, being least about the course")
+    return guidelines + own + further
+
+
+def _guideline_hits(patient: Patient, queries: Sequence[Query], vectors: NDArray[np.float32]) -> tuple[Hit, ...]:
+    """The best of each question; added documents have a place among them and quote what fits the question."""
+    answers = [
+        [h for h in _search(replace(query, k=ADDED_DEPTH), vector) if not about_other_genes(patient, h.passage)]
+        for query, vector in zip(queries, vectors, strict=True)
+    ]
+    best = _round_robin((hits[: q.k] for hits, q in zip(answers, queries, strict=True)), MAX_GUIDELINES)
+    added = _round_robin(([h for h in hits if is_added(h)] for hits in answers), len(ADDED_PLACES))
+    asked = {
+        h.passage.passage_id: vector
+        for hits, vector in reversed(list(zip(answers, vectors, strict=True)))
+        for h in hits
+    }
+    chosen = with_added(best, added, limit=MAX_GUIDELINES)
+    return tuple(quoting_for(h, asked[h.passage.passage_id], load_embedding().encode) for h in chosen)
 
 
 def _round_robin(answers: Iterable[Iterable[Hit]], limit: int) -> tuple[Hit, ...]:
@@ -239,7 +336,9 @@ def _versions() -> dict[str, str]:
     passages = texts_sha256([repr(passage) for passage in load_passages()])
     found = {"therapy_rows": rows[:16], "passages": passages[:16]}
     try:
-        found["embedder"] = load_embedding().weights_sha256[:16]
+        embedding = load_embedding()
+        found["embedder"] = embedding.weights_sha256[:16]
+        found["added_documents"] = _added_guidelines(embedding.weights_sha256)[0].content_sha256[:16]
     except UnavailableError as error:
         found["embedder"] = f"not loaded: {error}"
     return found

@@ -1,4 +1,4 @@
-"""The patient's neighbours in the reference cohort, by cosine similarity of fused embeddings (FAISS, inner product).
+"""The patient's neighbours in the reference cohort, by cosine similarity of fused embeddings (FAISS behind LlamaIndex).
 
 A case that is the patient himself (same id, or the same embedding to half precision) is never returned. A few
 neighbours are listed; the survival of more of them is drawn beside that of all cases of the cancer.
@@ -16,8 +16,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import faiss
 import numpy as np
+from llama_index.core.vector_stores.types import VectorStoreQuery
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
@@ -28,7 +28,10 @@ from encoders.kaplan_meier import LEAST_CASES, KaplanMeier, fit_kaplan_meier
 from encoders.patient import Patient
 from encoders.prediction import PatientPrediction
 from retrieval.case_features import differing_features, patient_features, shared_features
+from retrieval.index import ScopedFaissStore
+from retrieval.metadata_columns import MetadataColumns
 from retrieval.passage import NeighbourSurvival, SimilarCase
+from retrieval.vector_index import VectorIndex
 
 REFERENCE_FOLDER = Path(encoders.__file__).parent / "weights" / "fusion"
 COHORT = "synthetic reference cohort"
@@ -171,12 +174,17 @@ def _nearest(
     k = min(k, len(allowed))
     if k < 1 or not np.isfinite(length) or length == 0:
         return np.empty(0, np.int64), np.empty(0, np.float32)
-    index = faiss.IndexFlatIP(cohort.fused.shape[1])
-    index.add(unit_rows(cohort.fused))
-    scope = faiss.SearchParameters(sel=faiss.IDSelectorBatch(allowed))
-    similarity, row = index.search((query / length)[np.newaxis], k, params=scope)  # (1, k)
-    found = row[0] >= 0
-    return row[0][found], similarity[0][found]
+    wanted = VectorStoreQuery(
+        query_embedding=(query / length).tolist(), similarity_top_k=k, node_ids=[str(row) for row in allowed]
+    )
+    found = case_store(cohort).query(wanted)
+    return np.asarray([int(i) for i in found.ids or ()], np.int64), np.asarray(found.similarities or (), np.float32)
+
+
+def case_store(cohort: ReferenceCohort) -> ScopedFaissStore:
+    """The cases behind the interface that passages are searched through; ids are rows, metadata disease and case."""
+    metadata = [{"oncotree": [str(c["oncotree_code"])], "case_id": str(c["case_id"])} for c in cohort.cases]
+    return ScopedFaissStore(VectorIndex.build(unit_rows(cohort.fused)), MetadataColumns(metadata))
 
 
 def unit_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -17,7 +17,7 @@ from retrieval.corpus.builtin import load_passages
 from retrieval.embed import load_embedding
 from retrieval.index import embedded_text, scope
 from retrieval.passage import Query
-from retrieval.queries import about_other_genes, guideline_queries
+from retrieval.queries import about_other_genes, guideline_queries, with_disease
 from retrieval.search import MAX_GUIDELINES, MAX_NOTES, add_notes, forget_notes, guideline_index, retrieve, search
 
 HERE = SourceLocator("a.tsv", "row 1")
@@ -106,6 +106,23 @@ def test_retrieve_for_a_whole_patient() -> None:
     assert found == retrieve(egfr_patient(), NOTHING)
 
 
+@pytest.mark.parametrize(
+    ("text", "code", "searched"),
+    [
+        ("first-line treatment?", "LUAD", "first-line treatment in lung adenocarcinoma"),
+        ("adenocarcinoma of the lung: first line", "LUAD", "adenocarcinoma of the lung: first line"),
+        ("first-line treatment", None, "first-line treatment"),
+    ],
+)
+def test_a_question_limited_to_a_disease_is_searched_with_its_name(text: str, code: str | None, searched: str) -> None:
+    assert with_disease(Query(text, oncotree_code=code)) == searched
+
+
+def test_a_question_the_passages_do_not_answer_finds_nothing() -> None:
+    for text in ("treatment of acute otitis media in children", "does aspirin prevent migraine", "how do I bake bread"):
+        assert search(Query(text)) == search(Query(text, oncotree_code="LUAD")) == ()
+
+
 def test_questions_differ_by_what_is_known() -> None:
     texts = [q.text for q in guideline_queries(egfr_patient(), NOTHING)]
     assert len(set(texts)) == len(texts) >= 5
@@ -158,9 +175,7 @@ def test_without_an_embedder_the_rest_is_still_retrieved(monkeypatch: pytest.Mon
         raise UnavailableError("the embedder is not there.")
 
     monkeypatch.setattr(search_module, "load_embedding", absent)
-    guideline_index.cache_clear()
     found = retrieve(egfr_patient(), None)
-    guideline_index.cache_clear()
     assert found.passages == ()
     assert found.therapies
     assert "passages: the embedder is not there." in found.skipped

@@ -1,0 +1,1 @@
+"""Files of guidelines and literature, read into titled blocks of text."""
