@@ -47,6 +47,8 @@ answer (first 500 characters); it also kept 98 of 100 PubMedQA questions with th
 built-in passage of 30 everyday questions (bread, flights, chess) reached 0.17 at most. It tells a subject from
 another, not an answer from a near miss: 31 % of PubMedQA's general medical questions still find a passage.
 Another embedder (RADOMICA_EMBEDDER) has another scale; the floor is then only a guess.
+Guidelines have a second floor, fitted on labelled questions (retrieval/relevance.py), that decides whether the best
+passage is one the question asks for; notes are searched with this one alone.
 """
 
 CANDIDATES = 50
