@@ -17,6 +17,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,7 @@ from encoders.errors import ContractError, InputError
 from encoders.patient import Patient
 from encoders.prediction import PatientPrediction
 from encoders.vocabulary import APPEARANCE, CANCERS, EXPRESSION_PROFILES
+from retrieval.added_documents import documents_at
 from retrieval.passage import Retrieved
 
 FULL_EVERY, EXPLAINED_EVERY, COURSE_EVERY = 4, 12, 3
@@ -279,7 +281,11 @@ def load_cases(
     block = 20
     tasks = [(i, min(block, n_patients - i), seed, keep_evidence) for i in range(0, n_patients, block)]
     cases: list[LMCase] = []
-    with ProcessPoolExecutor(processes or core_count(), mp_context=get_context("spawn")) as pool:
+    with (
+        TemporaryDirectory(prefix="radomica-no-documents-") as nothing,
+        documents_at(Path(nothing)),  # what a user added is no training data
+        ProcessPoolExecutor(processes or core_count(), mp_context=get_context("spawn")) as pool,
+    ):
         for done in pool.map(_sample_many, tasks):
             cases += done
             if progress:

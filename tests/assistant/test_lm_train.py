@@ -16,7 +16,7 @@ from assistant.llm.huggingface import HuggingFaceModel
 from assistant.llm.soft_tokens import file_sha256
 from assistant.lm_align import SLOTS, SlotTargets, slot_error
 from assistant.lm_batch import IGNORED, Encoder, read_batch
-from assistant.lm_cases import WORDED_TYPES, LMCase, load_cases, made_up_case
+from assistant.lm_cases import CACHE_FORM, WORDED_TYPES, LMCase, load_cases, made_up_case
 from assistant.lm_model import SOFT_TOKENS, train_tokenizer
 from assistant.lm_pairs import PairMaker
 from assistant.lm_train import LMSettings, Trainer, train_lm
@@ -179,5 +179,5 @@ def test_missing_weights_name_the_command_that_makes_them(tmp_path: Path) -> Non
 def test_cached_cases_are_read_back(tmp_path: Path, cases: list[LMCase]) -> None:
     import pickle  # noqa: PLC0415
 
-    (tmp_path / "lm-cases-12-5.pickle").write_bytes(pickle.dumps(cases))
+    (tmp_path / f"lm-cases-{CACHE_FORM}-12-5.pickle").write_bytes(pickle.dumps(cases))
     assert len(load_cases(12, seed=5, cache=tmp_path)) == 12

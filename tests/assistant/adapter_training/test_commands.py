@@ -14,6 +14,7 @@ from app.cli import run_command
 from assistant.adapter_training.pairs import read_pairs
 from assistant.llm.locations import adapter_folder
 from assistant.llm.resolve import load_llm
+from assistant.lm_cases import CACHE_FORM
 
 SHORT = ["--steps", "1", "--batch", "2", "--accumulate", "1", "--tokens", "2", "--lora-rank", "2", "--device", "cpu"]
 
@@ -26,8 +27,9 @@ def test_pairs_then_adapters_then_one_merged_folder(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("RADOMICA_HOME", str(tmp_path / "home"))
-    (tmp_path / "home" / "cache").mkdir(parents=True)
-    (tmp_path / "home" / "cache" / "lm-cases-24-5-evidence.pickle").write_bytes(pickle.dumps(sample.cases))
+    cache = tmp_path / "home" / "cache"
+    cache.mkdir(parents=True)
+    (cache / f"lm-cases-{CACHE_FORM}-24-5-evidence.pickle").write_bytes(pickle.dumps(sample.cases))
     pairs, llm = tmp_path / "pairs", str(tiny_llm("mistral"))
     assert run_command(["train", "pairs", "--out", str(pairs), "--n", "24", "--patients", "24", "--seed", "5"]) == 0
     assert json.loads(capsys.readouterr().out)["command"] == "radomica train pairs --n 24 --patients 24 --seed 5"
