@@ -23,7 +23,7 @@ from encoders.errors import ContractError, InputError
 
 
 def test_pairs_read_back_as_drawn(sample: Any) -> None:
-    drawn, rows = draw_pairs(sample.cases, 40, seed=1)
+    drawn, rows = draw_pairs(sample.cases, 40, seed=7)
     found = read_pairs(sample.folder)
     assert list(found.pairs) == drawn
     assert {p.stage for p in drawn} == {"align", "instruct"}
