@@ -203,9 +203,7 @@ def eval_run(
     """Ask a question set (the same --out goes on with a stopped run), or run a benchmark; the last line is JSON."""
     settings = _settings(llm, allow_remote=allow_remote)
     if benchmark in SUITES.split(", "):
-        run_questions(
-            settings, benchmark, data=data, system=system, limit=limit, parallel=parallel, out=out, seed=seed
-        )
+        run_questions(settings, benchmark, data=data, system=system, limit=limit, parallel=parallel, out=out, seed=seed)
     else:
         _eval_rows(benchmark, settings, out=out, seed=seed, only=())
 

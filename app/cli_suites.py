@@ -112,7 +112,7 @@ def eval_all(
     seed: Annotated[int, typer.Option(help="Same seed, same output.")] = 0,
 ) -> None:
     """Run every benchmark and show one table: figure, bar, command; exit code 1 when a row misses its bar."""
-    from eval.run import BENCHMARKS  # noqa: PLC0415
+    from eval.run import BENCHMARKS, run_benchmark  # noqa: PLC0415
     from eval.scoreboard import board, into_readme, run_all  # noqa: PLC0415
 
     names = tuple(only or BENCHMARKS)
@@ -125,9 +125,7 @@ def eval_all(
         with progress_line("benchmarks") as progress:
 
             def run(name: str) -> BenchmarkResult:
-                return BENCHMARKS[name](
-                    seed=seed, llm_spec="embedded", shared=None, only=(), out=out / name, progress=progress
-                )
+                return run_benchmark(name, out=out / name, seed=seed, progress=progress)
 
             missed, table = run_all(names, run, out, progress=progress)
     if readme is not None:

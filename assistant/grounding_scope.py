@@ -52,18 +52,17 @@ _LEAST = 2
 
 @dataclass(frozen=True)
 class GovernedClause:
-    """governor : the word or words that govern it; text : what they govern; before : what stands before them."""
+    """governor : the word or words that govern it; text : what they govern."""
 
     governor: str
     text: str
-    before: str
 
 
 def governed_clauses(text: str) -> Iterator[GovernedClause]:
     """Every clause of a source's prose that stands under a governor, sentence by sentence."""
     for sentence in _SENTENCE.split(text):
         for match in GOVERNORS.finditer(sentence):
-            yield GovernedClause(match[0].strip(" :,('\"‘’“”«»"), sentence[match.end() :], sentence[: match.start()])
+            yield GovernedClause(match[0].strip(" :,('\"‘’“”«»"), sentence[match.end() :])
 
 
 def clauses_keep_their_governor(statement: Statement) -> Finding | None:

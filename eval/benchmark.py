@@ -126,17 +126,31 @@ def _said(names: Sequence[str], progress: Progress) -> Iterator[str]:
         yield name
 
 
-def run_groups(
-    benchmark: str, groups: Registry, only: Sequence[str], *arguments: Any, seed: int, progress: Progress
-) -> BenchmarkResult:
-    """The rows of the groups named in ``only`` (all when it is empty), each made from ``arguments``.
+def grouped_benchmark(benchmark: str, groups: Registry, *, first_seed: int = 0) -> Callable[..., BenchmarkResult]:
+    """The benchmark made of ``groups``: run(seed, llm_spec, shared, only, out, progress), keywords all, gives its rows.
+
+    Each group makes its rows from (``first_seed`` + seed, folder of the shared real data, progress). ``only`` names the
+    groups that run (all by default); no group asks for ``llm_spec`` or writes to ``out``.
 
     Raises
     ------
-    SettingsError: as ``chosen_groups``.
+    SettingsError: when run, as ``chosen_groups``.
     """
-    rows = [row for name in chosen_groups(benchmark, groups, only, progress) for row in groups[name](*arguments)]
-    return BenchmarkResult(benchmark, tuple(rows), seed)
+
+    def run(
+        *,
+        seed: int = 0,
+        llm_spec: str = "embedded",
+        shared: Path | None = None,
+        only: tuple[str, ...] = (),
+        out: Path | None = None,
+        progress: Progress = None,
+    ) -> BenchmarkResult:
+        chosen = chosen_groups(benchmark, groups, only, progress)
+        rows = [row for name in chosen for row in groups[name](first_seed + seed, shared or SHARED_DATA, progress)]
+        return BenchmarkResult(benchmark, tuple(rows), seed)
+
+    return run
 
 
 def commit() -> str:

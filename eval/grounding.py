@@ -10,9 +10,8 @@ from __future__ import annotations
 import statistics
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from pathlib import Path
 
 from assistant.claim import Verdict
 from assistant.evidence import Ledger
@@ -20,7 +19,7 @@ from assistant.grounding import check_claim
 from assistant.grounding_evidence import views
 from assistant.pipeline import prepare_case
 from encoders.synthetic.cohort import sample_case
-from eval.benchmark import BenchmarkResult, Better, Progress, Row, run_groups
+from eval.benchmark import Better, Registry, Row, grouped_benchmark
 from eval.grounding_claims import LabelledClaim, labelled_claims
 from eval.grounding_injection import injection_rows
 from eval.grounding_servers import server_rows
@@ -101,29 +100,14 @@ def _labelled(group: str, wordings: Mapping[str, tuple[str, ...]], seed: int) ->
     return score(group, labelled_claims(patient_ledgers(seed), wordings, seed=seed), started=started)
 
 
-GROUPS: dict[str, Callable[[int, Progress], tuple[Row, ...]]] = {
-    "checker": lambda seed, _: _labelled("checker", SEEN, SEEN_SEED + seed),
-    "earlier": lambda seed, _: _labelled("earlier", EARLIER, EARLIER_SEED + seed),
-    "held_out": lambda seed, _: _labelled("held_out", HELD_OUT, HELD_OUT_SEED + seed),
-    "injection": lambda seed, progress: injection_rows(seed=INJECTION_SEED + seed, progress=progress),
-    "servers": lambda seed, progress: server_rows(patient_ledgers(SEEN_SEED + seed, 1)[0], progress=progress),
+GROUPS: Registry = {
+    "checker": lambda seed, *_: _labelled("checker", SEEN, SEEN_SEED + seed),
+    "earlier": lambda seed, *_: _labelled("earlier", EARLIER, EARLIER_SEED + seed),
+    "held_out": lambda seed, *_: _labelled("held_out", HELD_OUT, HELD_OUT_SEED + seed),
+    "injection": lambda seed, _, progress: injection_rows(seed=INJECTION_SEED + seed, progress=progress),
+    "servers": lambda seed, _, progress: server_rows(patient_ledgers(SEEN_SEED + seed, 1)[0], progress=progress),
 }
 """Group -> its rows."""
 
 
-def run_grounding(
-    *,
-    seed: int = 0,
-    llm_spec: str = "embedded",
-    shared: Path | None = None,
-    only: tuple[str, ...] = (),
-    out: Path | None = None,
-    progress: Progress = None,
-) -> BenchmarkResult:
-    """Run the groups named in ``only`` (all by default); no model is asked, so ``llm_spec`` changes nothing.
-
-    Raises
-    ------
-    SettingsError: ``only`` names a group that does not exist.
-    """
-    return run_groups("grounding", GROUPS, only, seed, progress, seed=seed, progress=progress)
+run_grounding = grouped_benchmark("grounding", GROUPS)

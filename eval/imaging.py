@@ -5,10 +5,7 @@ Not known here: what a group measures (its own file).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
-from eval.benchmark import SHARED_DATA, BenchmarkResult, Progress, Row, run_groups
+from eval.benchmark import Registry, grouped_benchmark
 from eval.imaging_candidates import candidate_rows
 from eval.imaging_explain import explanation_rows
 from eval.imaging_reading import reading_rows
@@ -18,7 +15,7 @@ from eval.radiogenomics import radiogenomics_rows
 HELD_OUT_SEED = 80_000
 """First seed of the held-out patients."""
 
-GROUPS: dict[str, Callable[[int, Path, Progress], tuple[Row, ...]]] = {
+GROUPS: Registry = {
     "candidates": lambda seed, _, progress: candidate_rows(n=60, seed=HELD_OUT_SEED + seed + 2, progress=progress),
     "explain": lambda seed, _, progress: explanation_rows(n=60, seed=HELD_OUT_SEED + seed, progress=progress),
     "radiogenomics": lambda seed, shared, progress: radiogenomics_rows(shared=shared, seed=seed, progress=progress),
@@ -28,19 +25,4 @@ GROUPS: dict[str, Callable[[int, Path, Progress], tuple[Row, ...]]] = {
 """Group -> its rows, from (seed, folder of the shared real data, progress)."""
 
 
-def run_imaging(
-    *,
-    seed: int = 0,
-    llm_spec: str = "embedded",
-    shared: Path | None = None,
-    only: tuple[str, ...] = (),
-    out: Path | None = None,
-    progress: Progress = None,
-) -> BenchmarkResult:
-    """Run the groups named in ``only`` (all by default) and return their rows.
-
-    Raises
-    ------
-    SettingsError: ``only`` names a group that does not exist.
-    """
-    return run_groups("imaging", GROUPS, only, seed, shared or SHARED_DATA, progress, seed=seed, progress=progress)
+run_imaging = grouped_benchmark("imaging", GROUPS)

@@ -7,14 +7,13 @@ rows say so and are not ok. Not known here: what a group measures (its own file)
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from assistant.llm.resolve import load_llm
 from assistant.llm.serve import find_environment
 from assistant.llm.vllm import VLLMModel
 from encoders.errors import UnavailableError
-from eval.benchmark import BenchmarkResult, Better, Progress, Row, run_groups
+from eval.benchmark import Better, Progress, Registry, Row, grouped_benchmark
 from eval.llm_first_token import first_token_rows
 from eval.llm_overhead import overhead_rows
 from eval.llm_parity import BAR, parity_rows
@@ -31,7 +30,7 @@ PATIENTS = 100
 """Held-out patients of the groups raw_claims and soft_tokens."""
 
 
-def vllm_rows(seed: int, progress: Progress) -> tuple[Row, ...]:
+def vllm_rows(seed: int, shared: Path, progress: Progress) -> tuple[Row, ...]:
     """Parity with a real vLLM server of the shipped decoder, started for it; "not here" where none can be."""
     start = time.monotonic()
     try:
@@ -45,32 +44,19 @@ def vllm_rows(seed: int, progress: Progress) -> tuple[Row, ...]:
         return parity_rows(VLLMModel(spec.removeprefix("vllm:")), n=PROMPTS, seed=seed, progress=progress)
 
 
-GROUPS: dict[str, Callable[[int, Progress], tuple[Row, ...]]] = {
+GROUPS: Registry = {
     "parity": vllm_rows,
-    "first_token": lambda seed, progress: first_token_rows(load_llm("embedded"), seed=seed, progress=progress),
-    "raw_claims": lambda seed, progress: raw_claim_rows(load_llm("embedded"), n=PATIENTS, seed=seed, progress=progress),
-    "soft_tokens": lambda seed, progress: soft_token_rows(
+    "first_token": lambda seed, _, progress: first_token_rows(load_llm("embedded"), seed=seed, progress=progress),
+    "raw_claims": lambda seed, _, progress: raw_claim_rows(
         load_llm("embedded"), n=PATIENTS, seed=seed, progress=progress
     ),
-    "questions": lambda seed, progress: question_rows(load_llm("embedded"), progress=progress),  # of fixed patients
-    "overhead": lambda seed, progress: overhead_rows(seed=seed, progress=progress),
+    "soft_tokens": lambda seed, _, progress: soft_token_rows(
+        load_llm("embedded"), n=PATIENTS, seed=seed, progress=progress
+    ),
+    "questions": lambda seed, _, progress: question_rows(load_llm("embedded"), progress=progress),  # of fixed patients
+    "overhead": lambda seed, _, progress: overhead_rows(seed=seed, progress=progress),
 }
-"""Group -> its rows, from (seed, progress)."""
+"""Group -> its rows."""
 
 
-def run_llm(
-    *,
-    seed: int = 0,
-    llm_spec: str = "embedded",
-    shared: Path | None = None,
-    only: tuple[str, ...] = (),
-    out: Path | None = None,
-    progress: Progress = None,
-) -> BenchmarkResult:
-    """Run the groups named in ``only`` (all by default) and return their rows.
-
-    Raises
-    ------
-    SettingsError: ``only`` names a group that does not exist.
-    """
-    return run_groups("llm", GROUPS, only, HELD_OUT_SEED + seed, progress, seed=seed, progress=progress)
+run_llm = grouped_benchmark("llm", GROUPS, first_seed=HELD_OUT_SEED)

@@ -19,7 +19,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from encoders import oncotree
-from eval.benchmark import SHARED_DATA, BenchmarkResult, Better, Progress, Row, run_groups
+from eval.benchmark import Better, Progress, Row, grouped_benchmark
 from eval.intervals import wilson
 from eval.therapy_vignettes import faults, load_vignettes
 from retrieval.corpus.builtin import confirmations, load_therapy_rows
@@ -34,20 +34,6 @@ CIVIC = Path("knowledge/civic/nightly-ClinicalEvidenceSummaries.tsv")
 MOALMANAC = Path("knowledge/moalmanac_db/referenced")
 STRONG = frozenset("AB")
 Links = Mapping[str, tuple[Link, ...]]
-
-
-def run_therapy(
-    *,
-    seed: int = 0,
-    llm_spec: str = "embedded",
-    shared: Path | None = None,
-    only: tuple[str, ...] = (),
-    out: Path | None = None,
-    progress: Progress = None,
-) -> BenchmarkResult:
-    """Every group, or those in ``only``; nothing here is random and no language model runs."""
-    groups = {"rows": count_rows, "agreement": agreement_rows, "vignettes": vignette_rows}
-    return run_groups("therapy", groups, only, shared or SHARED_DATA, progress, seed=seed, progress=progress)
 
 
 def count_rows(shared: Path, progress: Progress) -> tuple[Row, ...]:
@@ -164,3 +150,13 @@ def vignette_rows(shared: Path, progress: Progress) -> tuple[Row, ...]:
         Row("vignettes.all_right", right / len(vignettes), 1.0, Better.HIGHER, len(vignettes), seconds,
             wilson(right, len(vignettes)), note),
     )  # fmt: skip
+
+
+run_therapy = grouped_benchmark(
+    "therapy",
+    {
+        "rows": lambda _, shared, progress: count_rows(shared, progress),
+        "agreement": lambda _, shared, progress: agreement_rows(shared, progress),
+        "vignettes": lambda _, shared, progress: vignette_rows(shared, progress),
+    },
+)

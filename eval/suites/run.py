@@ -189,12 +189,17 @@ _KEPT = ("index", "set", "id", "case", "outcome", "score", "confidence", "claims
 
 def scored_items(out: Path) -> list[Scored]:
     """The scored records of a run folder."""
-    return [Scored(answer=tuple(line["answer"]), **{k: line[k] for k in _KEPT}) for line in _lines(out / ITEMS)]
+    return [_scored(line) for line in _lines(out / ITEMS)]
+
+
+def _scored(line: Mapping[str, Any]) -> Scored:
+    return Scored(answer=tuple(line["answer"]), **{k: line[k] for k in _KEPT})
 
 
 def _finish(
     out: Path, config: RunConfig, suite: Suite, items: Sequence[Item], versions: Mapping[str, str]
 ) -> dict[str, Any]:
+    records = [(_scored(line), line["seconds"]) for line in _lines(out / ITEMS)]
     metrics = {
         "suite": config.suite,
         "research_use": RESEARCH_USE,
@@ -203,9 +208,9 @@ def _finish(
         "commit": commit(),
         "machine": machine(),
         "items_left_out": len(suite.problems),
-        **summarise(scored_items(out), seed=config.seed),
+        **summarise([scored for scored, _ in records], seed=config.seed),
     }
-    seconds = np.array([line["seconds"] for line in _lines(out / ITEMS)])
+    seconds = np.array([spent for _, spent in records])
     timing = {"items": len(seconds), "median_s": float(np.median(seconds)), "p95_s": float(np.quantile(seconds, 0.95))}
     write_atomically(out / METRICS, json.dumps(metrics, indent=1, allow_nan=False) + "\n")
     write_atomically(out / TIMING, json.dumps(timing, indent=1) + "\n")
