@@ -2,7 +2,8 @@
 
 Evidence of a type the model was not trained to word (``can_word``) is not given to it but stated by its own sentence.
 What it guarantees whatever the model writes: only SUPPORTED claims are printed, nothing twice, every alteration and
-therapy row of the ledger is cited somewhere, every refused claim is kept with its reason.
+therapy row of the ledger is cited somewhere, every refused claim is kept with its reason and the evidence it cited is
+quoted where nothing else tells it.
 Not known here: what makes a claim true (grounding.py) or how a request is worded (prompt.py).
 """
 
@@ -21,7 +22,7 @@ from assistant.llm.chat_model import ChatModel, ChatRequest, SoftTokensPart, can
 from assistant.normalise import TokenKind, tokenise
 from assistant.prompt import parse_claims, report_requests, retry_request
 from assistant.report import SECTION_TITLES, Section
-from assistant.sections import section_evidence
+from assistant.sections import SECTION_TYPES, section_evidence
 
 PRINTED_CAP = 30
 """Most claims one section prints."""
@@ -174,6 +175,18 @@ class SectionWriter:
     def _withhold(self, claim: CheckedClaim) -> None:
         self._withheld.setdefault((claim.raw, claim.verdict), claim)
 
+    def _told_wrongly(
+        self, section: str, evidence: Sequence[Evidence], quoted: Sequence[Evidence], *, room: int
+    ) -> list[Evidence]:
+        """Evidence of which every claim was refused: the fact is kept in its own words, whatever the model's were.
+
+        What a later section is about waits for it.
+        """
+        cited = {i for claim in self._withheld.values() for i in claim.citations} - self._cited
+        later = {kind for name in _sections_after(section) for kind in SECTION_TYPES[name]}
+        found = [e for e in evidence if e.id in cited and e.type not in later and e not in quoted]
+        return sorted(found, key=lambda e: -e.rank)[: max(room, 0)]
+
     def _missing(self, section: str) -> tuple[Evidence, ...]:
         wanted = self._ledger.of_type(*MUST_CITE.get(section, ()))
         return tuple(e for e in wanted if e.id not in self._cited)
@@ -191,11 +204,14 @@ class SectionWriter:
     def _finished(self, section: str, evidence: Sequence[Evidence], printed: list[CheckedClaim]) -> Section:
         stated = [e for e in evidence if not can_word(self._llm, e.type) and e.id not in self._cited]
         missing = [e for e in self._missing(section) if e not in stated]
+        refused = self._told_wrongly(section, evidence, (*missing, *stated), room=PRINTED_CAP - len(printed))
         notes = []
         if missing and printed:
-            notes.append(f"{len(missing)} pieces of evidence are quoted because the model left them out.")
-        quotes = missing
-        if not printed and not missing:
+            notes.append(f"{_pieces(missing)} quoted because the model left it out.")
+        if refused and printed:
+            notes.append(f"{_pieces(refused)} quoted because the check refused the model's wording of it.")
+        quotes = [*missing, *refused]
+        if not printed and not quotes:
             unsaid = [e for e in evidence if e.id not in self._cited and e not in stated]
             if not unsaid and not stated:
                 return Section(section, SECTION_TITLES[section], (), "Everything here is said in an earlier section.")
@@ -207,6 +223,15 @@ class SectionWriter:
             self._cited.add(item.id)
             printed.append(quote_evidence(item))
         return Section(section, SECTION_TITLES[section], tuple(printed), " ".join(notes))
+
+
+def _pieces(evidence: Sequence[Evidence]) -> str:
+    return "1 piece of evidence is" if len(evidence) == 1 else f"{len(evidence)} pieces of evidence are each"
+
+
+def _sections_after(section: str) -> tuple[str, ...]:
+    names = tuple(SECTION_TITLES)
+    return names[names.index(section) + 1 :]
 
 
 def _meaning(claim: CheckedClaim) -> frozenset[str]:

@@ -87,6 +87,22 @@ def test_a_refused_claim_is_asked_again_once_and_both_answers_are_kept(context: 
     assert report.raw_claims["written"] == 1 and report.raw_claims["supported"] == 0
 
 
+def test_a_fact_told_in_refused_words_is_quoted_in_the_section_it_belongs_to(context: CaseContext) -> None:
+    """A reader loses the model's wording, never the fact: the lesion of "whopping" is quoted, in imaging, once."""
+
+    def reply(request: ChatRequest) -> str:
+        claims = [("The longest diameter is a whopping 38 mm.", "I1")] if "I1" in request.allowed_ids else []
+        told = [(context.ledger[i].text, i) for i in request.allowed_ids if i.startswith("I") and i != "I1"]
+        return answer(*claims, *told)
+
+    report = run(context, ScriptedModel([reply], repeat_last=True))
+    where = [(s.id, c.quoted) for s in report.sections for c in s.claims if "I1" in c.citations]
+    assert where == [("imaging", True)]
+    imaging = next(s for s in report.sections if s.id == "imaging")
+    assert "1 piece of evidence is quoted because the check refused the model's wording of it" in imaging.note
+    assert [c.raw for c in report.withheld] == ["The longest diameter is a whopping 38 mm."]
+
+
 def test_a_second_answer_does_not_word_a_printed_fact_anew(context: CaseContext) -> None:
     first, wrong, anew = "The lesion's short axis is 21 mm.", "The short axis is 38 mm.", "Short axis measured: 21 mm."
 
