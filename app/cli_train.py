@@ -6,6 +6,7 @@ Not known here: how anything is trained. Imports that take seconds stand inside 
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 
@@ -250,3 +251,17 @@ def train_adapters(  # noqa: PLR0913, PLR0917 - an option of the command is an a
         )
         card = train(llm, pairs, target, seed=seed, settings=settings, progress=progress)
     print_json({"out": str(target), "metrics": card["metrics"], "llm_hash": card["llm_hash"], "lora": card["lora"]})
+
+
+@train_app.command("routing")
+def train_routing(
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where to write; default: the shipped weights.")
+    ] = None,
+) -> None:
+    """Train the classifier that finds a question's topic, on every phrasing of assistant/prompts; seconds."""
+    with progress_line("reading the phrasings"):
+        from assistant.question_classifier import SHIPPED, train_classifier  # noqa: PLC0415
+
+        card = train_classifier(out or Path(str(files("assistant") / SHIPPED)))
+    print_json({k: v for k, v in card.items() if k != "topics"})

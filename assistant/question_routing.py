@@ -1,7 +1,8 @@
 """From a question to a topic and the evidence that can answer it, without asking a language model.
 
-A question goes to the topic of its nearest known phrasing (cosine similarity of the passage embedder), unless it asks
-for something no ledger holds. Genes and drugs it names limit the evidence to what mentions them.
+A question goes to the topic that a classifier of its words gives it (question_classifier.py), unless it asks for
+something no ledger holds or supposes what the case does not record. Genes and drugs it names limit the evidence to what
+mentions them.
 
 Not known here: how the answer is worded (assistant/agent.py) or checked (assistant/grounding.py).
 """
@@ -11,16 +12,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from assistant.drug_class_words import asked_classes
 from assistant.evidence import Evidence, Ledger
 from assistant.lm_lines import word_of
 from assistant.lm_pairs import MAX_ANSWERED
 from assistant.lm_questions import DEFAULT_TEST, OTHER, ROUTED_UNKNOWNS, TOPICS, UNKNOWNS, Topic
+from assistant.question_classifier import load_classifier
 from assistant.question_types import (
     TYPE_OF_TOPIC,
     WHAT_IF_TOPIC,
@@ -32,16 +32,22 @@ from assistant.question_types import (
     unheld_change,
 )
 from assistant.sections import is_outdone
-from assistant.what_if_question import POSSIBLE, is_what_if
-from encoders.errors import ContractError
+from assistant.suppositions import supposes
+from assistant.what_if_question import POSSIBLE
 from retrieval.embed import cached_vectors, load_embedding
-from retrieval.lexicon import canonical_drug, canonical_gene
+from retrieval.lexicon import canonical_drug, canonical_gene, drug_class
 
-FLOOR = 0.45
-"""Cosine similarity under which a question belongs to no topic; MiniLM puts unrelated short texts below about 0.3."""
+FLOOR = 0.1
+"""Probability under which a question belongs to no topic."""
 
 WIDE = 14
 """Evidence shown to a general model, which can choose for itself."""
+
+NONE_OF_HELD = 3.0
+"""Times the best topic that "no topic" must be likelier, where the question names a gene or drug of the case."""
+
+OF_DRUGS = ("therapy options", "excluded therapies", "prior treatment")
+"""Topics a class of cancer drugs may be asked about."""
 
 NEXT_OF_KIN = {
     "variants": ("copy number", "fusions", "image prediction of genes"),
@@ -54,24 +60,6 @@ NEXT_OF_KIN = {
 """Topic -> where else a gene or drug may be spoken of, tried in turn."""
 
 
-def _routing_only() -> list[tuple[str, str]]:
-    """(topic, phrasing) of the table that no training reads.
-
-    Raises
-    ------
-    ContractError: a heading that is no topic.
-    """
-    text = (Path(__file__).parent / "prompts" / "routing.txt").read_text(encoding="utf-8")
-    pairs: list[tuple[str, str]] = []
-    for block in text.split("## ")[1:]:
-        topic, *questions = (line.strip() for line in block.splitlines() if line.strip())
-        if topic not in TOPICS and topic != OTHER:
-            raise ContractError(f"prompts/routing.txt: {topic!r} is no topic; allowed: {', '.join(TOPICS)}, {OTHER}.")
-        pairs += [(topic, question) for question in questions]
-    return pairs
-
-
-ROUTING = _routing_only()
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9-]*[A-Za-z0-9]")
 
 
@@ -125,25 +113,10 @@ def answered_topic(asked: Route, evidence: Sequence[Evidence]) -> str:
     return asked.topic
 
 
-@lru_cache(maxsize=1)
-def _phrasings() -> tuple[tuple[str, ...], NDArray[np.float32]]:
-    """(topic of each phrasing, (K, D) unit vectors)."""
-    topics = [(name, q) for name, topic in TOPICS.items() for q in topic.questions]
-    topics += [(OTHER, q) for unknown in UNKNOWNS for q in unknown.questions]
-    topics += ROUTING
-    vectors, _ = cached_vectors([q for _, q in topics], load_embedding())
-    return tuple(name for name, _ in topics), vectors
-
-
 def rank_topics(question: str, named: Sequence[str] = ()) -> list[tuple[str, float]]:
-    """Topics by their nearest phrasing, nearest first; names of genes and drugs become "this gene", "this drug"."""
-    question = _WORD.sub(lambda m: _role(m[0], named), question)
-    names, vectors = _phrasings()
-    similarity = vectors @ load_embedding().encode((_plain(question),))[0]
-    best: dict[str, float] = {}
-    for name, value in zip(names, similarity.tolist(), strict=True):
-        best[name] = max(best.get(name, -1.0), value)
-    return sorted(best.items(), key=lambda item: -item[1])
+    """(topic, probability), the most probable first; names of genes and drugs become "this gene", "this drug"."""
+    roles = _WORD.sub(lambda m: _role(m[0], named), question)
+    return load_classifier().probabilities(_plain(roles))
 
 
 def _role(word: str, named: Sequence[str]) -> str:
@@ -188,15 +161,17 @@ def _unknown_test(question: str, ledger: Ledger) -> str | None:
 
 def classify(question: str, ledger: Ledger) -> Route:
     """Topic, names and the test that would answer; no evidence is chosen yet."""
-    if is_what_if(question):
+    if supposes(question, ledger):
         return Route(WHAT_IF_TOPIC, (), POSSIBLE, named_entities(question, ledger))
     named = named_entities(question, ledger)
     unheld = unheld_change(question, ledger)
     unknown = f"sequencing that covers {unheld}" if unheld else _unknown_test(question, ledger)
     if unknown is not None:
         return Route(OTHER, (), unknown, named, silent=True)
-    name, nearness = ("change", 1.0) if compares_with_prior(question) else rank_topics(question, named)[0]
-    if name == OTHER or nearness < FLOOR:
+    if classes := asked_classes(question):
+        return _class_route(question, classes, named)
+    name, probability = _topic(question, named, ledger)
+    if name == OTHER or probability < FLOOR:
         return Route("notes" if _noted(question, ledger) else OTHER, (), DEFAULT_TEST, named)
     if TYPE_OF_TOPIC[name] is QuestionType.VARIANT and names_biomarker(question):
         name = "biomarkers"  # "is mismatch repair deficient" sounds like a variant and is none
@@ -207,6 +182,26 @@ def classify(question: str, ledger: Ledger) -> Route:
         return Route(name, (), missing, named, silent=True)
     test = f"testing or a source that covers {' and '.join(named)}" if named else TOPICS[name].test
     return Route(name, (), test, named, kin=NEXT_OF_KIN.get(name, ()) if named else ())
+
+
+def _topic(question: str, named: Sequence[str], ledger: Ledger) -> tuple[str, float]:
+    """Topic and its probability; of a gene or drug the case speaks of, "none" must be far likelier than any topic."""
+    if compares_with_prior(question) and ledger.of_type("lesion_change"):
+        return "change", 1.0
+    ranked = rank_topics(question, named)
+    best = next(r for r in ranked if r[0] != OTHER)
+    none = dict(ranked)[OTHER]
+    spoken_of = bool(named) and any(_mentions(e, tuple(named)) for e in ledger)
+    return (OTHER, none) if none > best[1] * (NONE_OF_HELD if spoken_of else 1.0) else best
+
+
+def _class_route(question: str, classes: frozenset[str], named: Sequence[str]) -> Route:
+    """A question about a class of drugs goes to what was given or to the therapy rows of that class."""
+    ranked = (name for name, _ in rank_topics(question, named) if name in OF_DRUGS)
+    name = next(ranked)
+    kin = tuple(n for n in ("therapy options", "excluded therapies") if n != name)
+    test = f"therapy rows of this case with {' or '.join(sorted(classes))}"
+    return Route(name, (), test, (), kin)
 
 
 def route(question: str, ledger: Ledger, *, wide: bool = False) -> Route:
@@ -221,11 +216,14 @@ def route(question: str, ledger: Ledger, *, wide: bool = False) -> Route:
 
 
 def topic_evidence(question: str, topic: str, ledger: Ledger, named: tuple[str, ...] = ()) -> tuple[Evidence, ...]:
-    """Evidence of one topic that mentions every name, best first, at most what an answer words."""
+    """Evidence of one topic that mentions every name and class of drugs, best first, at most what an answer words."""
     if topic == "notes" and (spoken := _noted(question, ledger)):
         return spoken
     found = [e for e in ledger if answers_topic(e, TOPICS[topic]) and _mentions(e, named)]
     found = [e for e in found if not is_outdone(e, ledger)]
+    if topic in OF_DRUGS and (classes := asked_classes(question)):
+        of_class = [e for e in found if _class_of(e) & classes]
+        found = of_class if topic in ("therapy options", "excluded therapies") else of_class or found
     found = _by_field(question, _by_name(question, found))
     found.sort(key=lambda e: (TOPICS[topic].types.index(e.type), -e.rank))
     return tuple(found[:MAX_ANSWERED])
@@ -238,6 +236,12 @@ def _choose(question: str, asked: Route, ledger: Ledger) -> Route:
             test = asked.test if asked.topic == name == "notes" else TOPICS[name].test
             return replace(asked, topic=name, evidence=found, test=test)
     return asked
+
+
+def _class_of(item: Evidence) -> set[str | None]:
+    """Classes of the drugs an evidence names in its own field."""
+    drugs = item.fields["drug"].display if "drug" in item.fields else ""
+    return {drug_class(word) for word in _WORD.findall(drugs)} - {None}
 
 
 def _by_name(question: str, found: list[Evidence]) -> list[Evidence]:

@@ -179,7 +179,9 @@ _IMAGED = re.compile(
 )
 _NOT_OF_SIZE = re.compile(
     r"\b(?:rna|express\w*|cells?|quick\w*|fast|rapid\w*|treatments?|therap\w+|drugs?|patients?|cases?|risk|surviv\w*"
-    r"|diagnos\w*|results?|sequenc\w*|management|plan|weight|lab\w*|creatinine|haemoglobin)\b"
+    r"|diagnos\w*|results?|sequenc\w*|management|plan|weight|lab\w*|creatinine|haemoglobin|differentiat\w*"
+    r"|different (?:components?|parts?|kinds?|tissues?)|grow\w* into"
+    r"|(?:larg|bigg|small)er than (?:\d|a |one|two|three|four|five))\b"
 )
 
 

@@ -149,7 +149,9 @@ def _fusion_partners(question: str) -> tuple[str, str] | None:
 
 
 def _gene(gene: str, after: str, before: str) -> Iterator[Change]:
-    denied = re.search(rf"(?i)(?:\b|(?<=\w)){_NOT}\b", after[:40]) or re.search(rf"(?i)\b{_NOT}\b\s*$", before)
+    denied = re.search(rf"(?i)(?:\b|(?<=\w)){_NOT}\b", after[:40]) or re.search(
+        rf"(?i)\b{_NOT}\b(?:\s+(?:the|an?|any|his|her))?\s*$", before
+    )
     action = "removed" if denied else "added"
     low = after.lower()
     if re.search(r"\bfus(?:ion|ed)|rearrang|translocat", low):

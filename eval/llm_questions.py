@@ -1,10 +1,11 @@
 """Questions in a clinician's own words about held-out patients, asked of the whole chat: right, refused or neither.
 
-``llm_questions.tsv`` holds two rounds, each written by hand with the patients' ledgers open and frozen before it was
-first asked: ``first``, 200 answerable and 60 unanswerable, and ``second``, 60 and 29, written after what the first
-taught. First tries, with the decoder of 7,000 steps: first round 107 of 200 right and 53 of 60 refused (a judge that
-did not yet take "is an option" for "offered" cost two of them); second round 49 of 60 and 25 of 29. Routing has since
-learnt from both, so a rate on unseen questions needs a third round.
+``llm_questions.tsv`` holds three rounds, each written by hand with the patients' ledgers open and frozen before it was
+first asked: ``first``, 200 answerable and 60 unanswerable; ``second``, 60 and 29, written after what the first taught;
+and ``third``, 100 and 45, mostly of patients no earlier round had, written without reading the code or the prompts
+that route a question. First tries, with the decoder of 7,000 steps: first round 107 of 200 right and 53 of 60 refused
+(a judge that did not yet take "is an option" for "offered" cost two of them); second round 49 of 60 and 25 of 29.
+Routing has since learnt from both. First try of the third round: not asked yet.
 One real line: ``first  0  finding  Give me the tumour's volume in millilitres  lesion:volume``
 
 An answer is right when one printed sentence, supported by the check, cites an evidence that answers and says every
@@ -37,7 +38,7 @@ from eval.benchmark import Better, Progress, Row
 from eval.intervals import wilson
 
 QUESTIONS_FILE = Path(__file__).with_name("llm_questions.tsv")
-FIRST, SECOND = "first", "second"
+FIRST, SECOND, THIRD = "first", "second", "third"
 RIGHT_BAR, REFUSED_BAR = 0.90, 0.95
 QUESTIONS_SEED = 90_000
 """Seed of the patients the questions were written about; another seed has other patients, and no questions."""
@@ -103,7 +104,7 @@ def load_held_out_questions(path: Path = QUESTIONS_FILE) -> tuple[HeldOutQuestio
 
 def _question(line: str) -> HeldOutQuestion:
     cells = line.split("\t")
-    if len(cells) != 5 or cells[0] not in (FIRST, SECOND) or not cells[1].isdigit():
+    if len(cells) != 5 or cells[0] not in (FIRST, SECOND, THIRD) or not cells[1].isdigit():
         raise ContractError(f"{line!r}: a line is round, case, type, question and what is wanted, parted by tabs.")
     wanted = () if cells[4] == "-" else tuple(_wanted(part.strip()) for part in cells[4].split("|"))
     return HeldOutQuestion(cells[0], int(cells[1]), cells[2], cells[3], wanted)
@@ -190,9 +191,10 @@ def ask_round(llm: ChatModel, name: str, progress: Progress = None) -> Iterator[
 
 
 def question_rows(llm: ChatModel, *, progress: Progress = None) -> tuple[Row, ...]:
-    """Answered rightly and refused, of the second round and of the first; the routing has seen both."""
+    """Answered rightly and refused, of the third round, then of the second and first, which the routing has seen."""
     rows: list[Row] = []
-    for name, stem in ((SECOND, "questions"), (FIRST, "questions.first_round")):
+    stems = {THIRD: "questions", SECOND: "questions.second_round", FIRST: "questions.first_round"}
+    for name, stem in stems.items():
         start = time.monotonic()
         asked = list(ask_round(llm, name, progress))
         can = [a for a in asked if a.question.wanted]

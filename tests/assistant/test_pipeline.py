@@ -153,7 +153,7 @@ def test_what_a_section_leaves_out_is_asked_for_in_a_request_of_its_own(context:
     assert again and "M4" not in again[0]  # a biomarker need not be cited
     molecular = next(s for s in report.sections if s.id == "molecular")
     assert [c.citations[0] for c in molecular.claims if c.quoted] == [e.id for e in context.ledger if e.id in again[0]]
-    assert "quoted because the model left them out" in molecular.note or "top evidence" in molecular.note
+    assert "quoted because the model left it out" in molecular.note or "top evidence" in molecular.note
 
 
 def test_two_hundred_true_claims_are_cut_at_the_cap(context: CaseContext) -> None:

@@ -12,7 +12,16 @@ from assistant.claim import Verdict
 from assistant.evidence import Evidence, EvidenceKind, EvidenceSource, Field
 from assistant.lm_questions import TOPICS, UNKNOWNS
 from encoders.errors import ContractError
-from eval.llm_questions import FIRST, SECOND, HeldOutQuestion, Wanted, judge_answer, load_held_out_questions, unheld
+from eval.llm_questions import (
+    FIRST,
+    SECOND,
+    THIRD,
+    HeldOutQuestion,
+    Wanted,
+    judge_answer,
+    load_held_out_questions,
+    unheld,
+)
 
 
 def lesion(evidence_id: str, diameter: str, volume: str = "4.9 mL") -> Evidence:
@@ -31,11 +40,12 @@ def said(text: str, *citations: str, kind: str = "claim", verdict: Verdict = Ver
 def test_the_rounds_have_their_questions_and_training_saw_none() -> None:
     questions = load_held_out_questions()
     counts = Counter((q.round, bool(q.wanted)) for q in questions)
-    assert counts == {(FIRST, True): 200, (FIRST, False): 60, (SECOND, True): 60, (SECOND, False): 29}
+    sizes = {FIRST: (200, 60), SECOND: (60, 29), THIRD: (100, 45)}
+    assert counts == {(name, can): n[not can] for name, n in sizes.items() for can in (True, False)}
     taught = {q for t in TOPICS.values() for q in t.questions} | {q for u in UNKNOWNS for q in u.questions}
     assert not {q.question.lower().strip(" ?.") for q in questions} & taught
-    rounds = [{q.question for q in questions if q.round == name} for name in (FIRST, SECOND)]
-    assert not rounds[0] & rounds[1]
+    rounds = Counter(words for name in sizes for words in {q.question.lower() for q in questions if q.round == name})
+    assert max(rounds.values()) == 1
 
 
 def test_an_answer_cites_what_answers_and_says_the_value() -> None:
@@ -80,7 +90,7 @@ def test_evidence_a_tool_added_can_answer() -> None:
     ("line", "message"),
     [
         ("first\t0\tfinding\tHow wide?", "parted by tabs"),
-        ("third\t0\tfinding\tHow wide?\t-", "parted by tabs"),
+        ("fourth\t0\tfinding\tHow wide?\t-", "parted by tabs"),
         ("first\t0\tfinding\tHow wide?\tlesions:volume", "types:"),
         ("first\t0\tfinding\tHow wide?\tlesion:weight", "no field"),
         ("first\t0\tfinding\tHow wide?\t-\nfirst\t0\tfinding\tHow wide?\t-", "stand twice"),
