@@ -87,6 +87,18 @@ def trace_lines(steps: Iterable[ToolStep]) -> list[str]:
     return lines
 
 
+def step_line(event: ChatEvent) -> str:
+    """One step of an answer in words: what was done, by which tool, how long it took, what it found."""
+    step = event.step
+    if step is None:
+        return event.text
+    arguments = ", ".join(f"{k}: {v}" for k, v in step.arguments.items())
+    called = f"{step.tool.replace('_', ' ')}{f' ({arguments})' if arguments else ''}"
+    found = f"{step.found} found" if step.status == "done" else step.status
+    ids = f": {', '.join(step.ids)}" if step.ids else ""
+    return f"{called}, {step.seconds:.2f} s, {found}{ids}{f'; {step.note}' if step.note else ''}"
+
+
 class AnswerText:
     """Collects the events of one answer into the text a reader sees: a sentence a line, citations as [M1]."""
 
@@ -97,11 +109,13 @@ class AnswerText:
         self._judged: list[str] = []
         self._added: list[Evidence] = []
         self._reliance = ""
+        self._steps: list[str] = []
 
     def add(self, event: ChatEvent) -> None:
         """Take one more event."""
         if event.kind == "step":
             self._note = event.text
+            self._steps.append(step_line(event))
         elif event.kind == "withheld" and event.judge:
             self._judged.append(event.reason)
         elif event.kind == "withheld":
@@ -122,6 +136,10 @@ class AnswerText:
     def added(self) -> tuple[dict[str, Any], ...]:
         """The evidence that this answer alone can open."""
         return tuple(evidence_to_dict(e) for e in self._added)
+
+    def steps(self) -> tuple[str, ...]:
+        """What was done for the answer, one line each, in order."""
+        return tuple(self._steps)
 
     def note(self) -> str:
         """What is being done now."""

@@ -21,17 +21,20 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
+from app.cli_admin import audit_app, check_serve, key_app, user_app
 from app.cli_ask import ask
 from app.cli_cohort import cohort_app
+from app.cli_deidentify import deidentify
 from app.cli_encoders import encode, encoders_app
 from app.cli_explain import explain
+from app.cli_export import export
 from app.cli_knowledge import knowledge_app
 from app.cli_llm import llm_app
-from app.cli_suites import SUITES, eval_all, eval_compare, eval_site, run_questions
+from app.cli_suites import SUITES, QuestionOptions, run_questions, suite_commands
 from app.cli_train import SeedOption, train_app
-from app.console import print_error, print_json, print_pairs, print_table, progress_line
+from app.console import IMAGES_OFF, print_error, print_json, print_pairs, print_table, progress_line, say_images_off
 from app.settings import Settings, apply_offline, read_settings
-from encoders.errors import InputError, RadomicaError, SettingsError
+from encoders.errors import InputError, RadomicaError
 
 app = typer.Typer(
     name="radomica",
@@ -48,12 +51,17 @@ GROUPS = {
     "llm": llm_app,
     "encoders": encoders_app,
     "knowledge": knowledge_app,
+    "user": user_app,
+    "key": key_app,
+    "audit": audit_app,
 }
 for name, group in GROUPS.items():
     app.add_typer(group, name=name)
 app.command("ask")(ask)
+app.command("deidentify")(deidentify)
 app.command("encode")(encode)
 app.command("explain")(explain)
+app.command("export")(export)
 
 LLMOption = Annotated[
     str | None, typer.Option("--llm", metavar="SPEC", help="embedded, hf:ID, vllm:URL#MODEL or openai:URL#MODEL.")
@@ -65,6 +73,9 @@ NliOption = Annotated[
 ]
 RemoteOption = Annotated[
     bool, typer.Option("--allow-remote", help="Let patient data go to an LLM address outside this network.")
+]
+NoImagesOption = Annotated[
+    bool, typer.Option("--no-images", help="Read no image and run no image function; every output says so.")
 ]
 WeightsOption = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Default: the shipped weights.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -80,12 +91,12 @@ def demo(
     as_json: JsonOption = False,
 ) -> None:
     """Write one synthetic patient, read it back, and make its report. No network."""
-    from app.make_report import write_demo_case  # noqa: PLC0415
+    from app.make_report import clear_demo_case, write_demo_case  # noqa: PLC0415
 
     settings = _settings(llm, allow_remote=allow_remote)
     with progress_line("writing a synthetic patient") as progress:
         case = out / "case"
-        _clear_demo_case(case)
+        clear_demo_case(case)
         write_demo_case(case, seed=seed)
         progress("loading the language model")
         written = _report(case, out, settings, seed=seed, progress=progress)
@@ -110,10 +121,11 @@ def report(
     use_proposed: Annotated[
         bool, typer.Option("--use-proposed", help="Predict from lesions that only software outlined, and say so.")
     ] = False,
+    no_images: NoImagesOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Read a patient folder and write report.html and report.json."""
-    settings = _settings(llm, allow_remote=allow_remote, nli=nli)
+    settings = _settings(llm, allow_remote=allow_remote, nli=nli, no_images=no_images)
     _check_folder(folder)
     with progress_line("loading the language model") as progress:
         written = _report(
@@ -125,31 +137,38 @@ def report(
 
 @app.command()
 def chat(
-    folder: FolderArgument, llm: LLMOption = None, allow_remote: RemoteOption = False, nli: NliOption = None
+    folder: FolderArgument,
+    llm: LLMOption = None,
+    allow_remote: RemoteOption = False,
+    nli: NliOption = None,
+    no_images: NoImagesOption = False,
 ) -> None:
     """Ask about one case in the terminal; type an evidence id (M1) to open it, /quit to leave."""
     from app.make_report import open_case, open_judge, open_llm  # noqa: PLC0415
     from app.terminal_chat import talk  # noqa: PLC0415
 
-    settings = _settings(llm, allow_remote=allow_remote, nli=nli)
+    settings = _settings(llm, allow_remote=allow_remote, nli=nli, no_images=no_images)
     _check_folder(folder)
     with progress_line("loading the language model") as progress:
         judge = open_judge(settings)
         model = open_llm(settings)
-        context = open_case(folder, progress=progress)
+        context = open_case(folder, progress=progress, images=settings.images)
+    say_images_off(settings)
     talk(context, model, judge=judge)
 
 
 @app.command()
 def serve(
-    host: Annotated[str, typer.Option(help="Address to listen on; keep it loopback, there is no login.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Address; another than loopback needs a user first.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535)] = 7860,
     llm: LLMOption = None,
     allow_remote: RemoteOption = False,
     nli: NliOption = None,
+    no_images: NoImagesOption = False,
 ) -> None:
     """The page and the API on this machine."""
-    settings = _settings(llm, allow_remote=allow_remote, nli=nli)
+    settings = _settings(llm, allow_remote=allow_remote, nli=nli, no_images=no_images)
+    check_serve(host)
     with progress_line("starting the page and the API"):
         from app.api import serve_forever  # noqa: PLC0415
     serve_forever(settings, host=host, port=port)
@@ -197,20 +216,23 @@ def eval_run(
     limit: Annotated[int | None, typer.Option(min=1, help="First N questions of each set.")] = None,
     llm: LLMOption = None,
     parallel: Annotated[int, typer.Option(min=1, help="Questions asked at once.")] = 1,
+    judge: Annotated[str | None, typer.Option(metavar="SPEC", help="LLM that judges rubric answers.")] = None,
+    ablations: Annotated[bool, typer.Option(help="Also run what each part is worth.")] = True,
+    severity_weights: Annotated[str | None, typer.Option(help="minor=1,significant=3,unsafe=10")] = None,
     seed: SeedOption = 0,
     allow_remote: RemoteOption = False,
 ) -> None:
     """Ask a question set (the same --out goes on with a stopped run), or run a benchmark; the last line is JSON."""
     settings = _settings(llm, allow_remote=allow_remote)
     if benchmark in SUITES.split(", "):
-        run_questions(settings, benchmark, data=data, system=system, limit=limit, parallel=parallel, out=out, seed=seed)
+        asked = QuestionOptions(data, system, limit, parallel, out, seed, judge, ablations, severity_weights)
+        run_questions(settings, benchmark, asked)
     else:
         _eval_rows(benchmark, settings, out=out, seed=seed, only=())
 
 
-eval_app.command("compare")(eval_compare)
-eval_app.command("site")(eval_site)
-eval_app.command("all")(eval_all)
+for name, command in suite_commands().items():
+    eval_app.command(name)(command)
 
 
 @eval_app.command("smoke")
@@ -232,6 +254,8 @@ PLAIN_BENCHMARKS = {
     "llm": "The same tokens from vLLM, seconds to the first sentence, time outside the LLM; needs a vLLM environment.",
     "therapy": "Therapy rows against CIViC and MOAlmanac, and short patients with the options expected.",
     "retrieval": "The right passage or none, patients kept apart, and a store that survives kill -9.",
+    "suites": "The question harness: right counts, published forms, resumed after kill -9, fast, small.",
+    "server": "A real server under load, how soon it is there, and what a kill leaves; minutes.",
 }
 """Benchmarks whose command takes --out, --seed and --only alone -> what --help says; exit code 1 when a row misses."""
 
@@ -263,8 +287,8 @@ def llm_info(llm: LLMOption = None, allow_remote: RemoteOption = False, as_json:
     _print(as_json, {**known, **model.versions()})
 
 
-def _settings(llm: str | None, *, allow_remote: bool, nli: str | None = None) -> Settings:
-    settings = read_settings(llm=llm, allow_remote=allow_remote, nli=nli)
+def _settings(llm: str | None, *, allow_remote: bool, nli: str | None = None, no_images: bool = False) -> Settings:
+    settings = read_settings(llm=llm, allow_remote=allow_remote, nli=nli, no_images=no_images)
     apply_offline(settings)
     return settings
 
@@ -272,19 +296,6 @@ def _settings(llm: str | None, *, allow_remote: bool, nli: str | None = None) ->
 def _check_folder(folder: Path) -> None:
     if not folder.exists():
         raise InputError(f"{folder} is not there; give the folder (or zip) that holds one patient's files.")
-
-
-def _clear_demo_case(case: Path) -> None:
-    """Remove an earlier demo case, and nothing that a demo did not write."""
-    import shutil  # noqa: PLC0415
-
-    mark = case.parent / ".radomica-demo"
-    if case.exists() and any(case.iterdir()):
-        if not mark.is_file():
-            raise SettingsError(f"{case} holds files that no demo wrote; choose another --out.")
-        shutil.rmtree(case)
-    case.mkdir(parents=True, exist_ok=True)
-    mark.touch()
 
 
 def _report(
@@ -302,7 +313,9 @@ def _report(
 
     judge = open_judge(settings)  # before the case is read: a name that cannot be loaded is said at once
     model = open_llm(settings)
-    context = open_case(folder, progress=progress, allow_mixed_ids=allow_mixed_ids, use_proposed=use_proposed)
+    context = open_case(
+        folder, progress=progress, allow_mixed_ids=allow_mixed_ids, use_proposed=use_proposed, images=settings.images
+    )
     return write_report(context, model, out, seed=seed, progress=progress, reliance=reliance, judge=judge)
 
 
@@ -311,6 +324,8 @@ def _print_report(written: Any, *, as_json: bool, hint: bool) -> None:
     if as_json:
         print_json(found)
         return
+    if not found["image_functions"]:
+        print_error(IMAGES_OFF)
     seconds = ", ".join(f"{k} {v:.1f} s" for k, v in found["timings_s"].items())
     pairs = {
         "report": written.html,

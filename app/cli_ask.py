@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from app.console import print_json, progress_line
+from app.console import print_json, progress_line, say_images_off
 from encoders.errors import InputError
 
 
@@ -28,6 +28,7 @@ def ask(  # noqa: PLR0913, PLR0917 - an option of the command is an argument of 
     reliance: Annotated[
         bool, typer.Option("--reliance", help="Also say how the answer changes with the image blank and without omics.")
     ] = False,
+    no_images: Annotated[bool, typer.Option("--no-images", help="As for `radomica report`.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, the trace in it.")] = False,
 ) -> None:
     """Answer one question about a case; every sentence is checked and cites its evidence."""
@@ -37,17 +38,19 @@ def ask(  # noqa: PLR0913, PLR0917 - an option of the command is an argument of 
     from app.terminal_chat import printable  # noqa: PLC0415
     from assistant.chat import answer  # noqa: PLC0415
 
-    settings = read_settings(llm=llm, allow_remote=allow_remote, nli=nli)
+    settings = read_settings(llm=llm, allow_remote=allow_remote, nli=nli, no_images=no_images)
     apply_offline(settings)
     if not folder.exists():
         raise InputError(f"{folder} is not there; give the folder (or zip) that holds one patient's files.")
     with progress_line("loading the language model") as progress:
         judge = open_judge(settings)
         model = open_llm(settings)
-        context = open_case(folder, progress=progress)
+        context = open_case(folder, progress=progress, images=settings.images)
         events = list(answer(question, context, model, plan_by=plan_by, judge=judge, reliance=reliance))
+    say_images_off(settings)
     if as_json:
-        print_json(answer_to_dict(question, context.patient.patient_id, events))
+        answered = answer_to_dict(question, context.patient.patient_id, events)
+        print_json({**answered, "image_functions": settings.images})
         return
     text = AnswerText()
     for event in events:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.console import print_error, print_json, print_pairs, print_table, progress_line
+from app.console import need_images, print_error, print_json, print_pairs, print_table, progress_line
 from app.settings import apply_offline, read_settings
 from encoders.errors import InputError, RadomicaError
 
@@ -185,6 +185,7 @@ def encode(
     as_json: JsonOption = False,
 ) -> None:
     """Encode every lesion series of a patient or a cohort into a feature table that table:FILE reads back."""
+    need_images(read_settings())
     _offline()
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder; give one patient's folder, or a cohort's.")

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from app.console import print_error, print_json, print_pairs, print_table, progress_line
+from app.console import need_images, print_error, print_json, print_pairs, print_table, progress_line
+from app.settings import read_settings
 
 
 def explain(
@@ -30,6 +31,7 @@ def explain(
     """Write heat maps of a patient's images as NIfTI, PNG, DICOM SEG and secondary capture, with their sanity tests."""
     from app.make_maps import write_maps  # noqa: PLC0415
 
+    need_images(read_settings())
     with progress_line("loading the model") as progress:
         found = write_maps(folder, out, method=method, model=model, progress=progress)
     if as_json:

@@ -37,7 +37,7 @@ IdsArgument = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help
 
 @knowledge_app.command("add")
 def add(
-    path: Annotated[Path, typer.Argument(metavar="FILE|DIR", help="PDF, HTML, Markdown, text, JSONL, PubMed XML.")],
+    path: Annotated[Path, typer.Argument(metavar="FILE|DIR", help="PDF, HTML, Markdown, text, JSONL, XML; CIViC")],
     *,
     disease: Annotated[
         list[str] | None, typer.Option("--disease", metavar="CODE", help="OncoTree code; may be given again.")

@@ -15,6 +15,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from app.settings import Settings
+from encoders.errors import SettingsError
+
+IMAGES_OFF = "image functions are switched off by a setting; no image is read"
 STDOUT = Console(highlight=False, soft_wrap=True)
 STDERR = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -52,6 +56,23 @@ def progress_line(first: str) -> Iterator[ProgressLine]:
 def print_error(text: str) -> None:
     """One line on stderr."""
     sys.stderr.write(f"radomica: {' '.join(text.split())}\n")
+
+
+def say_images_off(settings: Settings) -> None:
+    """One line on stderr where the image functions are switched off."""
+    if not settings.images:
+        print_error(IMAGES_OFF)
+
+
+def need_images(settings: Settings) -> None:
+    """Refuse a command that is about images where they are switched off.
+
+    Raises
+    ------
+    SettingsError: RADOMICA_NO_IMAGES=1.
+    """
+    if not settings.images:
+        raise SettingsError(f"{IMAGES_OFF}; unset RADOMICA_NO_IMAGES to use this command.")
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str | None = None) -> None:

@@ -5,6 +5,7 @@ Imports that take seconds stay inside the functions. Not known here: what is pri
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.settings import Settings
+from encoders.errors import SettingsError
 
 if TYPE_CHECKING:
     from assistant.pipeline import CaseContext
@@ -38,6 +40,7 @@ class WrittenReport:
             "case_id": report.case_id,
             "report_id": report.report_id,
             "synthetic": report.synthetic,
+            "image_functions": report.image_functions,
             "html": str(self.html),
             "json": str(self.json),
             "verdict_counts": report.verdict_counts(),
@@ -73,15 +76,28 @@ def open_judge(settings: Settings) -> Any:
 
 
 def open_case(
-    folder: Path, *, progress: Progress, allow_mixed_ids: bool = False, use_proposed: bool = False
+    folder: Path,
+    *,
+    progress: Progress,
+    allow_mixed_ids: bool = False,
+    use_proposed: bool = False,
+    images: bool = True,
 ) -> CaseContext:
-    """Read, encode and collect one patient folder, ready for a report or a chat."""
+    """Read, encode and collect one patient folder, ready for a report or a chat.
+
+    Raises
+    ------
+    SettingsError: ``use_proposed`` without ``images``; what ``read_patient`` and ``prepare_case`` raise.
+    """
     from assistant.pipeline import prepare_case  # noqa: PLC0415
     from encoders.read.folder import read_patient  # noqa: PLC0415
 
+    if use_proposed and not images:
+        raise SettingsError("--use-proposed reads images, and image functions are switched off; drop one of them.")
     progress("reading the patient folder")
     started = time.perf_counter()
     options = {"allow_mixed_ids": True} if allow_mixed_ids else {}
+    options |= {} if images else {"images": False}
     patient = read_patient(folder, progress=progress, **options)
     read_seconds = time.perf_counter() - started
     context = prepare_case(patient, use_proposed=use_proposed, progress=progress)
@@ -118,3 +134,19 @@ def write_demo_case(folder: Path, *, seed: int) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     write_case(case, folder)
     return case.patient.patient_id
+
+
+def clear_demo_case(case: Path) -> None:
+    """Remove an earlier demo case, and nothing that a demo did not write.
+
+    Raises
+    ------
+    SettingsError: the folder holds files that no demo wrote.
+    """
+    mark = case.parent / ".radomica-demo"
+    if case.exists() and any(case.iterdir()):
+        if not mark.is_file():
+            raise SettingsError(f"{case} holds files that no demo wrote; choose another --out.")
+        shutil.rmtree(case)
+    case.mkdir(parents=True, exist_ok=True)
+    mark.touch()

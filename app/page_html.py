@@ -1,4 +1,4 @@
-"""HTML pieces of the page: case header, status, chat turns, evidence panel. Everything from outside is escaped here.
+"""HTML pieces of the page: header, case status, chat turns, the drawer of evidence. All from outside is escaped here.
 
 The pieces are put into gr.HTML components, which do not escape; so no value enters one except through ``escape``.
 Not known here: Gradio, or how an answer is made.
@@ -36,6 +36,7 @@ class Turn:
 
     added : evidence that this answer made (a what-if), as app/chat_events.py: evidence_to_dict; kept with the turn,
         because another answer may give the same id to other evidence
+    steps : what was done for it, one line each (app/chat_events.py: AnswerText.steps)
     """
 
     question: str
@@ -44,19 +45,30 @@ class Turn:
     done: bool = False
     failed: bool = False
     added: tuple[Mapping[str, Any], ...] = ()
+    steps: tuple[str, ...] = ()
 
 
-def header() -> str:
-    """Name and research-use notice, always in sight."""
-    return str(Markup('<div class="rd-head"><b>Radomica</b><span>{}</span></div>').format(RESEARCH_USE))
+def header(user: str | None = None, *, images: bool = True) -> str:
+    """Name, research-use notice, whether image functions are off, and who is logged in; always in sight.
+
+    user : None for the local user of this machine, who needs no login
+    """
+    off = Markup("") if images else Markup('<strong class="rd-off">Image functions are switched off</strong>')
+    who = (
+        Markup('<span class="rd-who">{} <a href="/logout">log out</a></span>').format(user)
+        if user
+        else Markup('<span class="rd-who">this machine, no login</span>')
+    )
+    return str(Markup('<div class="rd-head"><h1>Radomica</h1><span>{}</span>{}{}</div>').format(RESEARCH_USE, off, who))
 
 
 def case_status(job: Mapping[str, Any] | None) -> str:
     """What the newest job of the case is doing."""
     if job is None:
         return '<p class="rd-status">No report yet.</p>'
-    if job["state"] == "failed":
-        return str(Markup('<p class="rd-status rd-bad">{}</p>').format(job["error"]))
+    if job["state"] in ("failed", "cancelled"):
+        said = job["error"] or "The report was cancelled."
+        return str(Markup('<p class="rd-status rd-bad" role="alert">{}</p>').format(said))
     if job["state"] == "done":
         made = str(job["created"])[:16].replace("T", " ")
         return str(Markup('<p class="rd-status">Report of {} UTC</p>').format(made))
@@ -74,21 +86,6 @@ def report_frame(job: Mapping[str, Any] | None) -> str:
     )
 
 
-def downloads(job: Mapping[str, Any] | None) -> str:
-    """Links to both files of a finished report."""
-    if job is None or job["state"] != "done":
-        return '<div class="rd-empty">Nothing to download yet.</div>'
-    rows = (
-        ("html", "report.html", "the report as one page: opens anywhere, prints on A4, needs no network"),
-        ("json", "report.json", "the same report as data: claims, verdicts, evidence, versions"),
-    )
-    items = Markup("").join(
-        Markup('<li><a href="/v1/reports/{}/report.{}" download>{}</a> <span>{}</span></li>').format(job["id"], *row)
-        for row in rows
-    )
-    return str(Markup('<ul class="rd-files">{}</ul>').format(items))
-
-
 def conversation(turns: Sequence[Turn], known: Iterable[str]) -> str:
     """All turns, the newest last. Citations of known evidence become chips that open the panel.
 
@@ -96,10 +93,12 @@ def conversation(turns: Sequence[Turn], known: Iterable[str]) -> str:
     """
     ids = set(known)
     if not turns:
-        return '<div class="rd-empty">Ask about this case. Every answer cites its evidence; a click opens it.</div>'
-    return str(
-        Markup('<div class="rd-turns">{}</div>').format(Markup("").join(_turn(t, i, ids) for i, t in enumerate(turns)))
-    )
+        return (
+            '<div class="rd-turns" role="log" aria-label="Conversation" tabindex="0">'
+            '<p class="rd-hint">Ask about this case. Every answer cites its evidence; a click opens it.</p></div>'
+        )
+    shown = Markup("").join(_turn(t, i, ids) for i, t in enumerate(turns))
+    return str(Markup('<div class="rd-turns" role="log" aria-label="Conversation" tabindex="0">{}</div>').format(shown))
 
 
 def _turn(turn: Turn, number: int, known: set[str]) -> Markup:
@@ -114,11 +113,33 @@ def _turn(turn: Turn, number: int, known: set[str]) -> Markup:
         state = "done" if turn.done else "running"
         kept = Markup("").join(_entry(e, {}, own[str(e["id"])]) for e in turn.added)
         parts.append(
-            Markup('<div class="rd-a" data-state="{}">{}{}{}</div>').format(
-                state, cited(turn.answer, known, own), note, kept
+            Markup('<div class="rd-a" data-state="{}">{}{}{}{}{}</div>').format(
+                state, cited(turn.answer, known, own), note, _steps(turn, number), kept, _rating(turn)
             )
         )
     return Markup("").join(parts)
+
+
+def _steps(turn: Turn, number: int) -> Markup:
+    """What was done for an answer, folded."""
+    if not turn.steps:
+        return Markup("")
+    lines = Markup("").join(Markup("<li>{}</li>").format(line) for line in turn.steps)
+    count = f"{len(turn.steps)} {'step' if len(turn.steps) == 1 else 'steps'}"
+    return Markup('<details class="rd-steps" data-keep="steps{}"><summary>{}</summary><ol>{}</ol></details>').format(
+        number, count, lines
+    )
+
+
+def _rating(turn: Turn) -> Markup:
+    """Thumbs up and down, for an answer that is whole."""
+    if not turn.done or turn.failed or not turn.answer:
+        return Markup("")
+    return Markup(
+        '<p class="rd-rate" data-question="{}" data-answer="{}"><button type="button" data-rate="up" '
+        'aria-label="This answer helped">\U0001f44d</button><button type="button" data-rate="down" '
+        'aria-label="This answer did not help">\U0001f44e</button></p>'
+    ).format(turn.question, turn.answer)
 
 
 def cited(text: str, known: set[str], own: Mapping[str, str] | None = None) -> Markup:
@@ -145,14 +166,18 @@ def cited(text: str, known: set[str], own: Mapping[str, str] | None = None) -> M
     return Markup("").join(line(_SPACES.sub(" ", w)) for w in text.splitlines() if w.strip())
 
 
-def evidence_panel(report: Mapping[str, Any] | None) -> str:
-    """Every evidence entry, hidden until its chip is clicked: text, fields, place, picture, link."""
-    if report is None:
-        return '<div class="rd-panel" id="rd-panel"><p class="rd-hint">Sources open here.</p></div>'
-    slices = {s["series_uid"]: s for s in (report.get("figures") or {}).get("slices", [])}
-    entries = Markup("").join(_entry(e, slices) for e in report["evidence"])
-    hint = Markup('<p class="rd-hint">Click a citation to see what it rests on.</p>')
-    return str(Markup('<div class="rd-panel" id="rd-panel" aria-live="polite">{}{}</div>').format(hint, entries))
+def evidence_panel(report: Mapping[str, Any] | None, case_id: str = "") -> str:
+    """The drawer: every evidence entry, hidden until its chip is clicked: text, fields, place, picture, source."""
+    entries = Markup("")
+    if report is not None:
+        slices = {s["series_uid"]: s for s in (report.get("figures") or {}).get("slices", [])}
+        entries = Markup("").join(_entry(e, slices) for e in report["evidence"])
+    return str(
+        Markup(
+            '<aside class="rd-panel" id="rd-panel" data-case="{}" role="dialog" aria-label="Evidence" hidden>'
+            '<button type="button" class="rd-close" aria-label="Close evidence">Close</button>{}</aside>'
+        ).format(case_id, entries)
+    )
 
 
 def _entry(item: Mapping[str, Any], slices: Mapping[str, Any], entry: str | None = None) -> Markup:
@@ -172,25 +197,30 @@ def _entry(item: Mapping[str, Any], slices: Mapping[str, Any], entry: str | None
     how = Markup('<p class="rd-how">{}</p>').format(item["how"]) if item.get("how") else ""
     return Markup(
         '<article class="rd-ev" data-id="{}" hidden><h3><b>{}</b> {}</h3><p>{}</p>{}{}<table>{}</table>'
-        '<p class="rd-where">{} {}</p></article>'
+        '<p class="rd-where">{} {}</p>{}</article>'
     ).format(
         entry or item["id"], item["id"], KIND_TITLES[item["kind"]], item["text"], how, picture, fields,
-        source_text(item), _links(item),
+        source_text(item), _links(item), _openers(item, added=entry is not None),
     )  # fmt: skip
 
 
-def evidence_table(report: Mapping[str, Any] | None) -> str:
-    """The whole ledger as a table."""
-    if report is None:
-        return '<div class="rd-empty">The evidence appears here when the report is written.</div>'
-    rows = Markup("").join(
-        Markup("<tr><th>{}</th><td>{}</td><td>{}</td><td>{} {}</td></tr>").format(
-            e["id"], KIND_TITLES[e["kind"]], e["text"], source_text(e), _links(e)
-        )
-        for e in report["evidence"]
-    )
-    head = Markup("<thead><tr><th></th><th>Kind</th><th>Evidence</th><th>Source</th></tr></thead>")
-    return str(Markup('<div class="rd-table"><table>{}<tbody>{}</tbody></table></div>').format(head, rows))
+_OWN_FILE_KINDS = "FM"
+"""Kinds whose file is the patient's own, so that its lines can be shown."""
+
+
+def _openers(item: Mapping[str, Any], *, added: bool) -> Markup:
+    """Buttons that open the source itself: the slice in the viewer, or the lines of the patient's file."""
+    source, made = item["source"], Markup("")
+    if source.get("series_uid"):
+        made += Markup(
+            '<p class="rd-open"><button type="button" data-series="{}" data-slice="{}">Open in the viewer</button></p>'
+        ).format(source["series_uid"], source.get("slice_index", ""))
+    elif source.get("file") and item["kind"] in _OWN_FILE_KINDS and not added:
+        made += Markup(
+            '<p class="rd-open"><button type="button" data-lines="{}">Show the place in the file</button></p>'
+            '<div class="rd-lines" role="status"></div>'
+        ).format(item["id"])
+    return made
 
 
 def _links(item: Mapping[str, Any]) -> Markup:

@@ -6,8 +6,10 @@
 | llm | --llm | RADOMICA_LLM | embedded |
 | nli | --nli | | none (the rules alone check each claim) |
 | offline | | RADOMICA_OFFLINE=1 | off |
-| database_url | | RADOMICA_DATABASE_URL | none (cases are kept as files) |
+| database_url | | RADOMICA_DATABASE_URL | SQLite, radomica.db in the home |
 | (added documents) | knowledge ... --store | RADOMICA_KNOWLEDGE | ``knowledge`` in the home |
+| rate_per_minute | | RADOMICA_RATE_PER_MINUTE | 6000 requests a minute for each key (0 = no limit) |
+| images | --no-images | RADOMICA_NO_IMAGES=1 | on; off, no image file is read and every image function refuses |
 | debug | | RADOMICA_DEBUG=1 | off; on, errors show their traceback |
 
 Not known here: what a backend does with its spec (assistant/llm/resolve.py); the folder of added documents, which is
@@ -24,6 +26,8 @@ from pathlib import Path
 from encoders.errors import SettingsError
 
 DEFAULT_LLM = "embedded"
+DEFAULT_RATE = 6000
+"""Requests a minute: more than a viewer's scrolling asks for, less than a loop gone wild."""
 _SWITCH = {"": False, "0": False, "1": True}
 
 
@@ -38,6 +42,8 @@ class Settings:
     database_url: str | None = None
     debug: bool = False
     nli: str | None = None
+    rate_per_minute: int = DEFAULT_RATE
+    images: bool = True
 
     @property
     def cases(self) -> Path:
@@ -50,14 +56,15 @@ def read_settings(
     llm: str | None = None,
     allow_remote: bool = False,
     nli: str | None = None,
+    no_images: bool = False,
     environ: Mapping[str, str] | None = None,
 ) -> Settings:
     """Settings from flags and environment.
 
     Raises
     ------
-    SettingsError: a switch is neither 0 nor 1; --allow-remote together with RADOMICA_OFFLINE=1; an empty LLM spec or
-    NLI model.
+    SettingsError: a switch is neither 0 nor 1; a rate that is no whole number; --allow-remote together with
+    RADOMICA_OFFLINE=1; an empty LLM spec or NLI model.
     """
     env = os.environ if environ is None else environ
     offline = _switch(env, "RADOMICA_OFFLINE")
@@ -78,6 +85,8 @@ def read_settings(
         database_url=env.get("RADOMICA_DATABASE_URL") or None,
         debug=_switch(env, "RADOMICA_DEBUG"),
         nli=nli.strip() if nli is not None else None,
+        images=not (no_images or _switch(env, "RADOMICA_NO_IMAGES")),
+        rate_per_minute=_rate(env.get("RADOMICA_RATE_PER_MINUTE") or str(DEFAULT_RATE)),
     )
 
 
@@ -95,6 +104,12 @@ def _switch(env: Mapping[str, str], name: str) -> bool:
     if value not in _SWITCH:
         raise SettingsError(f"{name} is {value!r}; allowed: 0 or 1.")
     return _SWITCH[value]
+
+
+def _rate(value: str) -> int:
+    if not value.isdecimal():
+        raise SettingsError(f"RADOMICA_RATE_PER_MINUTE is {value!r}; allowed: 0 (no limit) or a whole number above it.")
+    return int(value)
 
 
 def _default_home() -> Path:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from assistant.grounding_evidence import NEUTRAL_KEYS
 from assistant.normalise import TokenKind, tokenise
-from encoders.patient import Patient
+from encoders.patient import IMAGES_OFF, Patient, images_off
 
 if TYPE_CHECKING:
     from assistant.chat_events import ChatEvent
@@ -115,7 +115,8 @@ def _variants(patient: Patient) -> Iterable[tuple[str, Patient | None, str]]:
     from encoders.radiology import blank_images  # noqa: PLC0415  loads torch
 
     blank = blank_images(patient) if patient.imaging else None
-    yield "image blanked", blank, "" if blank else "the case has no image"
+    none = IMAGES_OFF if images_off(patient) else "the case has no image"
+    yield "image blanked", blank, "" if blank else none
     held = any(getattr(patient, name) is not None for name in OMICS)
     yield "omics absent", without_omics(patient) if held else None, "" if held else "the case has no omics"
 

@@ -20,7 +20,7 @@ from assistant.collect_molecular import draft_molecular, silent_count
 from assistant.collect_names import only_names
 from assistant.collect_patient import draft_facts
 from assistant.collect_prediction import draft_predictions
-from assistant.collect_retrieval import draft_retrieved
+from assistant.collect_retrieval import IMPORTED, draft_retrieved
 from assistant.evidence import EVIDENCE_FIELDS, Evidence, EvidenceKind, Ledger
 from encoders.patient import Patient
 from encoders.prediction import PatientPrediction
@@ -34,7 +34,7 @@ CAPS = {
 }  # fmt: skip
 """Most evidence of one type in a ledger; types not named have no cap."""
 
-OFFERED_CAP, EXCLUDED_CAP = 8, 5
+OFFERED_CAP, EXCLUDED_CAP, IMPORTED_CAP = 8, 5, 4
 
 
 def collect_evidence(patient: Patient, prediction: PatientPrediction, retrieved: Retrieved) -> Ledger:
@@ -99,12 +99,14 @@ def _all_drafts(patient: Patient, prediction: PatientPrediction, retrieved: Retr
 
 def _group(draft: Draft) -> str:
     if draft.type == "therapy":
+        if (draft.source.place or "").startswith(IMPORTED):
+            return "therapy imported"
         return "therapy offered" if draft.fields["status"].display == "offered" else "therapy excluded"
     return draft.type
 
 
 def _bounded(drafts: Iterable[Draft]) -> tuple[list[Draft], list[str]]:
-    caps = {**CAPS, "therapy offered": OFFERED_CAP, "therapy excluded": EXCLUDED_CAP}
+    caps = {**CAPS, "therapy offered": OFFERED_CAP, "therapy excluded": EXCLUDED_CAP, "therapy imported": IMPORTED_CAP}
     groups: dict[str, list[Draft]] = defaultdict(list)
     for draft in drafts:
         groups[_group(draft)].append(draft)

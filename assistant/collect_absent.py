@@ -5,12 +5,12 @@ The table is written by hand and says only which decision needs the modality; it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from assistant.collect_draft import Draft, located, neutralise, word
-from assistant.evidence import Field
-from encoders.patient import ModalityName, Patient
+from assistant.evidence import Evidence, Field
+from encoders.patient import IMAGES_OFF, ModalityName, Patient, images_off
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,18 @@ _SECTION_TESTS: Mapping[str, str] = {
 }
 
 
-def empty_section_note(section: str) -> str:
+_IMAGES_ON = "the patient's images, read with the image functions switched on"
+
+
+def says_images_off(ledger: Iterable[Evidence]) -> bool:
+    """Whether a ledger says that no image was read because of a setting."""
+    return any(e.type == "absent" and e.fields["reason"].value == IMAGES_OFF for e in ledger)
+
+
+def empty_section_note(section: str, *, images_off: bool = False) -> str:
     """What a section without any evidence says: that it has none, and what would give it some."""
+    if images_off and section == "imaging":
+        return f"No image was read: {IMAGES_OFF}."
     if section not in _SECTION_TESTS:
         return "Nothing in the ledger belongs to this section: no gap and no conflict between the sources was found."
     return f"Nothing in the ledger belongs to this section; {_SECTION_TESTS[section]} fill it."
@@ -88,7 +98,8 @@ def draft_absent(patient: Patient) -> Iterator[Draft]:
     for modality, entry in ABSENT.items():
         if not is_present(patient, modality):
             reason = patient.missing.get(modality.value) or "no such file was found in the patient folder"
-            yield _absent(entry, neutralise(reason, limit=140).rstrip(". "))
+            off = modality is ModalityName.IMAGING and images_off(patient)
+            yield _absent(replace(entry, test=_IMAGES_ON) if off else entry, neutralise(reason, limit=140).rstrip(". "))
         elif modality in _NEGATIVE and not getattr(patient, modality.value):
             name = _NEGATIVE[modality]
             fields = {"name": word(name), "value": word("negative")}

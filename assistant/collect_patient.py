@@ -192,10 +192,10 @@ def _notes(patient: Patient, retrieved: Retrieved) -> Iterator[Draft]:
             "note", f'The {title}{dated} states: "{quote}"', fields, located(note.source, date=note.date),
             rank=20 + (5 if hits else 0) - index * 0.1, label=title,
         )  # fmt: skip
-    yield from _added_documents([hit.passage for hit in own if hit.passage.document_id is not None])
+    yield from draft_documents([hit.passage for hit in own if hit.passage.document_id is not None])
 
 
-def _added_documents(passages: Sequence[Passage]) -> Iterator[Draft]:
+def draft_documents(passages: Sequence[Passage]) -> Iterator[Draft]:
     """One quotation of each document added for this patient: its passage found first."""
     first = {p.document_id: p for p in reversed(passages)}
     for index, passage in enumerate(first.values()):

@@ -14,6 +14,7 @@ from assistant.collect_draft import Draft, ordinal, percent, percent_range, quan
 from assistant.collect_imaging import ON_PROPOSED, series_name
 from assistant.collect_patient import disease_name
 from assistant.contradictions import molecular_agreement, predicted_label, predicted_type_code
+from assistant.contradictions_tumour import same_lineage
 from assistant.evidence import EvidenceSource, Field
 from encoders.lesion_choice import lesion_mask
 from encoders.patient import Patient
@@ -130,7 +131,8 @@ def _cancer_type(patient: Patient, predicted: Prediction) -> Draft:
     if patient.oncotree_code is None:
         agreement = "no cancer type is recorded"
     else:
-        agreement = "agrees with the record" if code == patient.oncotree_code else "disagrees with the record"
+        same = same_lineage(code or "", patient.oncotree_code)  # the record may name a kind of it: IDC is BRCA
+        agreement = "agrees with the record" if same else "disagrees with the record"
     fields["agreement"] = word(agreement)
     rank = 45 + 40 * agreement.startswith("disagrees")
     return Draft(

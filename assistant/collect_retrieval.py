@@ -14,6 +14,9 @@ from assistant.evidence import EvidenceSource, Field
 from encoders.kaplan_meier import KaplanMeier, fit_kaplan_meier
 from retrieval.passage import Direction, Hit, NeighbourSurvival, Retrieved, SimilarCase, TherapyMatch
 
+IMPORTED = "imported from "
+"""How the place of an evidence begins whose row a user imported."""
+
 _DISEASE_RANK = {"exact": 20, "parent": 14, "tumour_agnostic": 10, "other_disease": 0}
 
 
@@ -142,6 +145,7 @@ def _therapy(match: TherapyMatch, index: int) -> Draft:
         fields["contraindications"] = Field(value=cautions, display="; ".join(cautions))
     text = f"{drug}: {row.direction.value} with {row.rule.text} in {row.disease_name}"
     text += f", {row.level_system} level {row.level}"
+    text += f", {IMPORTED}{row.imported_from}" if row.imported_from else ""
     text += f", {row.line}" if row.line else ""
     text += f"; {approval}" if approval else ""
     text += f"; trial {row.trial}" if row.trial else ""
@@ -149,6 +153,12 @@ def _therapy(match: TherapyMatch, index: int) -> Draft:
     text += f"; status {status}"
     text += f"; weigh {fields['contraindications'].display}" if cautions else ""
     text += f". {sentence(row.statement)}" if row.statement else "."
-    source = EvidenceSource(row_id=row.row_id, pmid=row.pmid, date=row.reviewed, place=row.source)
-    rank = (50 if offered else 25) + _DISEASE_RANK.get(match.disease_match, 0) - index * 0.1
+    place = f"{IMPORTED}{row.imported_from}: {row.source}" if row.imported_from else row.source
+    source = EvidenceSource(row_id=row.row_id, pmid=row.pmid, date=row.reviewed or None, place=place)
+    rank = (
+        (50 if offered else 25)
+        - 10 * (row.imported_from is not None)
+        + _DISEASE_RANK.get(match.disease_match, 0)
+        - index * 0.1
+    )
     return Draft("therapy", text, fields, source, rank=rank, label=f"{drug} for {row.rule.text}")

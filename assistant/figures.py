@@ -83,7 +83,7 @@ def _slices(patient: Patient, prediction: PatientPrediction, skipped: list[str])
 
 def _slice(series: ImagingSeries, prediction: PatientPrediction, skipped: list[str]) -> dict[str, Any]:
     measurement = next((m for m in prediction.measurements if m.series_uid == series.series_uid), None)
-    heat = _heatmap(series, prediction.attributions)
+    heat = series_heatmap(series, prediction.attributions)
     index = _key_slice(series, measurement, heat)
     window = window_for(series)
     mask = np.zeros(series.volume.shape[1:], dtype=bool)
@@ -120,7 +120,7 @@ def _slice(series: ImagingSeries, prediction: PatientPrediction, skipped: list[s
     }
 
 
-def _heatmap(series: ImagingSeries, attributions: Sequence[Attribution]) -> Attribution | None:
+def series_heatmap(series: ImagingSeries, attributions: Sequence[Attribution]) -> Attribution | None:
     """The map of this series: the survival one when there is one, else the first."""
     maps = [a for a in attributions if a.series_uid == series.series_uid and a.map is not None]
     maps = [a for a in maps if a.map is not None and a.map.shape == series.volume.shape]

@@ -92,6 +92,46 @@ def only_offered_drugs_are_offered(statement: Statement) -> Finding | None:
     return None
 
 
+_BACKS = _word_keys(
+    "supported supports supporting favours favors favoured favored backs backed endorses endorsed argues"
+)
+_CONSIDERS = frozenset(["consider", "considered"])
+"""By their letters: their key is that of "weigh", which introduces a caution."""
+_SENSITIVE = ("response", 0)
+
+
+def resistance_backs_no_drug(statement: Statement) -> Finding | None:
+    """ "erlotinib is supported by EGFR exon 20 insertion (resistance)": what predicts resistance speaks for no drug.
+
+    And after "trial" stands a trial's name, not a direction.
+    """
+    rows = {i: v for i, v in _therapies(statement).items() if not v.holds_pole(_SENSITIVE)}
+    for place, token in enumerate(statement.tokens):
+        before = statement.tokens[place - 1].key if place else ""
+        backs = token.key in _BACKS or token.surface.lower() in _CONSIDERS
+        if rows and backs and not _against(statement, place):
+            evidence_id = sorted(rows)[0]
+            return _contradicted(
+                f"says {token.surface!r} of {evidence_id}, which is resistance: {rows[evidence_id].item.text}"
+            )
+        if before == word_key("trial") and token.key in _DIRECTIONS:
+            return _unsupported(f"gives {token.surface!r} as the name of a trial")
+    return None
+
+
+_DIRECTIONS = _word_keys("resistance sensitivity")
+
+
+_AGAINST = _word_keys("against resistance avoiding exclusion excluding")
+
+
+def _against(statement: Statement, place: int) -> bool:
+    """ "argues against", "supports resistance", "supports avoiding", "is not supported"."""
+    after = {t.key for t in statement.tokens[place + 1 : place + 4]}
+    before = {t.key for t in statement.tokens[max(0, place - 2) : place]}
+    return bool(after & _AGAINST or before & _word_keys("not no never"))
+
+
 def therapy_status_is_kept(statement: Statement) -> Finding | None:
     """An excluded or resistant row is said to be so."""
     for evidence_id, held in _therapies(statement).items():
@@ -260,6 +300,7 @@ TYPE_RULES: tuple[Callable[[Statement], Finding | None], ...] = (
     only_offered_drugs_are_offered,
     therapy_matches_its_biomarker,
     therapy_status_is_kept,
+    resistance_backs_no_drug,
     guideline_is_not_the_patient,
     appearance_is_stated_as_read,
     missing_is_not_available,

@@ -30,7 +30,7 @@ from assistant.report_tables import (
     therapy_table,
 )
 from assistant.section_writer import SectionWriter
-from encoders.patient import Patient
+from encoders.patient import Patient, images_off
 from encoders.prediction import PatientPrediction
 from retrieval.passage import Retrieved
 
@@ -134,6 +134,7 @@ def run(
         raw_claims=writer.raw_claims,
         warnings=collect_warnings(context),
         reliance=relied,
+        image_functions=not images_off(context.patient),
     )
 
 

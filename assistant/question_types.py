@@ -235,6 +235,12 @@ def names_laboratory_value(question: str) -> bool:
     return bool(_asked(question, LABS))
 
 
+_LABORATORY = re.compile(
+    r"(?i)\blab(?:s|orator\w+)?\b|\bblood\w*\b|\bvalues?\b|\bchemistry\b|\bha?ematolog\w+\b|\bcounts?\b|\bresults?\b"
+    r"|\banalytes?\b|\bmeasur\w+\b|\babnormal\w*\b|\bmarkers?\b|\bserum\b|\borgan\b"
+)
+"""Words that ask for laboratory values at large; without one, only a value the record names is an answer."""
+
 _OF_PET = re.compile(r"(?i)\b(?:fdg|suv(?:max|peak|mean)?|pet)\b")
 
 
@@ -251,6 +257,9 @@ def lacking(question: str, topic: str, ledger: Ledger) -> str | None:
         held = _names(ledger.of_type("lab"))
         if asked and not any(part in name for a in asked for part in LABS[a] for name in held):
             return f"a current blood test with {' and '.join(asked)}"
+        named = any(word in question.lower() for name in held for word in re.findall(r"[a-z0-9]{3,}", name))
+        if not asked and not named and not _LABORATORY.search(question):
+            return "a current laboratory report with the value asked for"
     if topic == "diagnosis":
         asked = _asked(question, DIAGNOSIS_FIELDS)
         held = {name for e in ledger.of_type("diagnosis") for name in e.fields}

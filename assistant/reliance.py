@@ -18,7 +18,7 @@ from assistant.evidence import Ledger
 from assistant.llm.chat_model import ChatModel
 from assistant.prompt import parse_claims, report_requests
 from assistant.stated_findings import stated_findings
-from encoders.patient import Patient
+from encoders.patient import IMAGES_OFF, Patient, images_off
 from encoders.prediction import PatientPrediction
 
 if TYPE_CHECKING:
@@ -94,6 +94,8 @@ def measure_reliance(
     from encoders.radiology import blank_images  # noqa: PLC0415  loads torch
 
     patient, code = context.patient, _trained_code(context.patient)
+    if images_off(patient):
+        return Reliance(0, 0, reason=IMAGES_OFF)
     if not any(p.inputs == _IMAGE_ONLY for p in context.prediction.predictions):
         return Reliance(0, 0, reason="no prediction of this case rests on an image alone")
     labels = {p.task: p.label for p in context.prediction.predictions if p.inputs == _IMAGE_ONLY}

@@ -45,6 +45,7 @@ class Report:
     figures : data the renderers draw from (key slices as PNG data URIs, survival curve points, bars)
     raw_claims : how many claims the LLM wrote and how many were supported before anything was withheld
     reliance : how the image-based statements follow the image (assistant/reliance.py); empty when not asked for
+    image_functions : False when a setting switched them off: no image was read, whatever the folder holds
     neighbour_survival : Kaplan-Meier curves of the most similar cases and of all of the cancer; empty without a cohort
     """
 
@@ -67,6 +68,7 @@ class Report:
     warnings: tuple[str, ...] = ()
     reliance: Mapping[str, Any] = field(default_factory=dict)
     neighbour_survival: Mapping[str, Any] = field(default_factory=dict)
+    image_functions: bool = True
 
     def verdict_counts(self) -> dict[str, int]:
         """How many claims got each verdict, printed and withheld together."""
@@ -87,6 +89,7 @@ class Report:
             "created": self.created,
             "research_use": RESEARCH_USE,
             "synthetic": self.synthetic,
+            "image_functions": self.image_functions,
             "versions": dict(self.versions),
             "verdict_counts": self.verdict_counts(),
             "raw_claims": dict(self.raw_claims),

@@ -53,6 +53,8 @@ def _therapy(item: Evidence, match: TherapyMatch | None, ledger: Ledger) -> dict
         "evidence_ids": [item.id, *dict.fromkeys(rests_on)],
         "contraindications": list(cautions.value) if cautions and isinstance(cautions.value, tuple) else [],
         "monitoring": list(match.row.monitoring) if match else [],
+        "imported_from": match.row.imported_from if match else None,
+        "linked": list(match.links) if match else [],
         "row_source": {"row_id": item.source.row_id, "pmid": item.source.pmid, "reviewed": item.source.date,
                        "source": item.source.place},
     }  # fmt: skip

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from assistant.claim import CheckedClaim, Claim, Verdict
-from assistant.collect_absent import empty_section_note
+from assistant.collect_absent import empty_section_note, says_images_off
 from assistant.evidence import Evidence, Ledger
 from assistant.grounding import check_claim
 from assistant.grounding_evidence import NEUTRAL_KEYS
@@ -102,7 +102,8 @@ class SectionWriter:
         """The finished section."""
         evidence = section_evidence(self._ledger, section)
         if not evidence:
-            return Section(section, SECTION_TITLES[section], (), empty_section_note(section))
+            note = empty_section_note(section, images_off=says_images_off(self._ledger))
+            return Section(section, SECTION_TITLES[section], (), note)
         printed: list[CheckedClaim] = []
         room = CHECKED_CAP
         if self._first is None:

@@ -23,6 +23,7 @@ PICTURE_PX = 360
 OUTLINE_RGB = (0, 190, 240)
 HEAT_STOPS = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
 HEAT_RGB = np.array([(59, 15, 112), (140, 41, 129), (222, 73, 104), (254, 159, 109), (252, 253, 191)], dtype=float)
+HEAT_OPACITY = 0.65
 HEAT_FLOOR = 0.15
 """Map values below this stay transparent, so that the picture under them can be read."""
 
@@ -95,12 +96,15 @@ def draw_slice(
     mask: NDArray[np.bool_],
     *,
     heat: NDArray[np.float32] | None = None,
+    picture_px: int = PICTURE_PX,
+    opacity: float = HEAT_OPACITY,
 ) -> tuple[Image.Image, dict[str, Any]]:
     """The slice at true aspect with the lesion outlined and, if given, the map over it.
 
     Parameters
     ----------
     pixels, mask, heat : (Y, X) on the same grid; heat in [0, 1]
+    picture_px : length of the longer side; opacity : of the map where it is highest, in [0, 1]
 
     Returns
     -------
@@ -108,12 +112,12 @@ def draw_slice(
     """
     grey = Image.fromarray(_turn(view, pixels))
     height_mm, width_mm = grey.height * view.spacing_mm[0], grey.width * view.spacing_mm[1]
-    mm_per_px = max(height_mm, width_mm) / PICTURE_PX
+    mm_per_px = max(height_mm, width_mm) / picture_px
     size = (max(1, round(width_mm / mm_per_px)), max(1, round(height_mm / mm_per_px)))
     rgb = np.asarray(grey.resize(size, Image.Resampling.BICUBIC).convert("RGB"), dtype=float)
     if heat is not None:
         heat_image = Image.fromarray(_turn(view, np.nan_to_num(heat).astype(np.float32)))
-        rgb = _blend(rgb, np.asarray(heat_image.resize(size, Image.Resampling.BILINEAR)))
+        rgb = _blend(rgb, np.asarray(heat_image.resize(size, Image.Resampling.BILINEAR)), opacity)
     soft = Image.fromarray(_turn(view, mask).astype(np.uint8) * 255).resize(size, Image.Resampling.BICUBIC)
     rgb[_outline(np.asarray(soft) > 127)] = OUTLINE_RGB
     scale_mm = next((s for s in (100, 50, 20, 10, 5, 2, 1) if s <= 0.3 * size[0] * mm_per_px), 1)
@@ -141,10 +145,10 @@ def _turn(view: SliceView, array: NDArray[Any]) -> NDArray[Any]:
     return np.ascontiguousarray(array[:, ::-1] if view.flip_horizontal else array)
 
 
-def _blend(rgb: NDArray[np.float64], heat: NDArray[np.float32]) -> NDArray[np.float64]:
+def _blend(rgb: NDArray[np.float64], heat: NDArray[np.float32], opacity: float) -> NDArray[np.float64]:
     heat = np.clip(heat, 0, 1)
     colour = np.stack([np.interp(heat, HEAT_STOPS, HEAT_RGB[:, c]) for c in range(3)], axis=-1)  # (Y, X, 3)
-    alpha = 0.65 * np.clip((heat - HEAT_FLOOR) / (1 - 2 * HEAT_FLOOR), 0, 1)[..., None]
+    alpha = opacity * np.clip((heat - HEAT_FLOOR) / (1 - 2 * HEAT_FLOOR), 0, 1)[..., None]
     return rgb * (1 - alpha) + colour * alpha
 
 

@@ -27,7 +27,8 @@ from assistant.what_if_question import is_what_if, read_changes
 _SUPPOSED = re.compile(
     r"(?i)\bwould\b|\binstead\b|\bpretend\b|\b(?:let['’]?s|let us) (?:say|assume|imagine)\b|\bpresum"
     r"|\bin (?:the )?(?:case|event) of\b|^\W*(?:were|had)\b.*,\s*(?:what|which|how|then)\b"
-    r"|\b(?:scenario|counterfactual)\b"
+    r"|\b(?:scenario|counterfactual)\b|\bpicture (?:her|him|them|this|the)\b|^\W*say\b"
+    r"|^\W*should\b.*\b(?:surface|turn up|be found|emerge|appear|come back)\b"
 )
 _CLINICAL = re.compile(
     r"(?i)\b(?:at|with|in|for|under|given|as|to|were|being|of)\s+(?:an? )?(?:stage|ecog|performance)\b"

@@ -8,9 +8,11 @@ Not known here: schemas and limits (tools.py), which call answers what (agent_pl
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from assistant.collect import number_after, reserve_evidence
+from assistant.collect_draft import Draft
+from assistant.collect_patient import draft_documents
 from assistant.collect_retrieval import draft_retrieved
 from assistant.evidence import Evidence, Ledger
 from assistant.lm_questions import TOPICS
@@ -33,6 +35,7 @@ from assistant.tools import (
     WhatIfArguments,
 )
 from assistant.what_if import ask_what_if
+from encoders.errors import InputError, SettingsError
 from retrieval.passage import Query, Retrieved
 
 
@@ -99,18 +102,40 @@ def match_therapy_rows(session: ToolSession, asked: MatchTherapyRows) -> Therapy
 
 
 def search_guidelines(session: ToolSession, asked: SearchGuidelines) -> ToolResult:
-    """Guideline passages: the ledger's, else the index searched with the query, limited to the patient's disease."""
+    """Guideline passages: the ledger's, else the index searched with the query, limited to the patient's disease.
+
+    The documents added for this patient are searched each time, for this patient's id alone.
+    """
     found = topic_evidence(asked.about, "guidelines", session.ledger, asked.names)
+    own, said = _own_documents(session, asked)
     if found:
-        return _result(found)
+        return _result((*found, *own), tuple(e.id for e in own), said)
     from retrieval.search import search  # noqa: PLC0415  loads the index, which few questions need
 
     hits = search(Query(asked.query, oncotree_code=session.context.patient.oncotree_code, k=asked.k))
-    drafts = [d for d in draft_retrieved(Retrieved(hits, (), ())) if _mentions_all(d.text, asked.names)]
+    new = _add_new(session, draft_retrieved(Retrieved(hits, (), ())), asked.names)
+    told = f"{len(hits)} passages found in the index, {len(new)} fit"
+    return _result((*new, *own), tuple(e.id for e in (*new, *own)), "; ".join(t for t in (told, said) if t))
+
+
+def _own_documents(session: ToolSession, asked: SearchGuidelines) -> tuple[tuple[Evidence, ...], str]:
+    """Quotations from documents added for the open case, and what to say of the search."""
+    from retrieval.search import search_documents  # noqa: PLC0415  as above
+
+    try:
+        hits = search_documents(session.case_id, asked.query, k=asked.k)
+    except (SettingsError, InputError) as error:
+        return (), f"documents of the patient: not searched, {error}"
+    new = _add_new(session, draft_documents([h.passage for h in hits]), asked.names)
+    return new, f"{len(new)} quotations from documents of the patient" if new else ""
+
+
+def _add_new(session: ToolSession, drafts: Iterable[Draft], names: tuple[str, ...]) -> tuple[Evidence, ...]:
+    """Put the drafts that mention every name and are not there yet into the answer's ledger."""
     held = {e.text for e in session.ledger}
-    new = number_after(session.ledger, [d for d in drafts if d.text not in held])
+    new = number_after(session.ledger, [d for d in drafts if d.text not in held and _mentions_all(d.text, names)])
     session.add(new)
-    return _result(new, tuple(e.id for e in new), f"{len(hits)} passages found in the index, {len(new)} fit")
+    return new
 
 
 def _mentions_all(text: str, names: tuple[str, ...]) -> bool:

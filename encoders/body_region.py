@@ -127,6 +127,8 @@ PRIMARY_REGIONS: Mapping[str, frozenset[BodyRegion]] = {
     "BONE": ANYWHERE,
     "SOFT_TISSUE": ANYWHERE,
     "PNS": ANYWHERE,
+    "MYELOID": ANYWHERE,
+    "LYMPH": ANYWHERE,
     "OTHER": ANYWHERE,
 }
 """OncoTree tissue -> where its primary lies; ``ANYWHERE`` where it may lie in every part."""

@@ -1,9 +1,9 @@
-"""OncoTree codes of the common solid tumours: is this a code, what is it called, what is it a kind of?
+"""OncoTree codes of the common tumours and blood cancers: is this a code, what is it called, what is it a kind of?
 
 The table (encoders/oncotree.tsv) holds facts of the OncoTree tumour classification (code, name) and, as
 ``parent``, the nearest broader code we are sure of, so a level of the official tree may be skipped.
 
-What this module does not know: blood cancers, OncoTree's codes of other years, therapies.
+What this module does not know: rare blood cancers, OncoTree's codes of other years, therapies.
 
 References
 ----------
@@ -20,6 +20,9 @@ from importlib.resources import files
 from types import MappingProxyType
 
 from encoders.errors import InputError
+
+BLOOD = frozenset(("MYELOID", "LYMPH"))
+"""The tissues of the blood cancers; what is known of "any solid tumour" is not known of these."""
 
 
 @dataclass(frozen=True)
@@ -79,3 +82,8 @@ def ancestors(code: str) -> tuple[str, ...]:
         found.append(above)
         above = parent(above)
     return tuple(found)
+
+
+def is_blood_cancer(code: str | None) -> bool:
+    """Whether a code is a leukaemia, lymphoma, myeloma or another cancer of blood and marrow."""
+    return code is not None and bool(BLOOD & {code, *ancestors(code)})

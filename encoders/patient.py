@@ -33,6 +33,10 @@ class ModalityName(StrEnum):
     NOTES = "notes"
 
 
+IMAGES_OFF = "image functions are switched off by a setting"
+"""What ``Patient.missing`` says of imaging that was not looked at because the user wants no image function."""
+
+
 class ImagingModality(StrEnum):
     """DICOM (0008,0060) values Radomica reads."""
 
@@ -347,3 +351,8 @@ class Patient:
             )
         if self.ecog is not None and not 0 <= self.ecog <= 5:
             raise ContractError(f"ECOG is {self.ecog}; the scale is 0..5. Correct the record.")
+
+
+def images_off(patient: Patient) -> bool:
+    """Whether no image was looked at because a setting switched the image functions off."""
+    return patient.missing.get(ModalityName.IMAGING.value) == IMAGES_OFF

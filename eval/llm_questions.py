@@ -5,7 +5,8 @@ first asked: ``first``, 200 answerable and 60 unanswerable; ``second``, 60 and 2
 and ``third``, 100 and 45, mostly of patients no earlier round had, written without reading the code or the prompts
 that route a question. First tries, with the decoder of 7,000 steps: first round 107 of 200 right and 53 of 60 refused
 (a judge that did not yet take "is an option" for "offered" cost two of them); second round 49 of 60 and 25 of 29.
-Routing has since learnt from both. First try of the third round: not asked yet.
+Routing then learnt from both and became a classifier; the third round's first try, with it: 64 of 100 and 39 of 45.
+A few wordings of the third round have been mended since.
 One real line: ``first  0  finding  Give me the tumour's volume in millilitres  lesion:volume``
 
 An answer is right when one printed sentence, supported by the check, cites an evidence that answers and says every

@@ -17,7 +17,9 @@ from eval.imaging import run_imaging
 from eval.llm import run_llm
 from eval.retrieval import run_retrieval
 from eval.scoreboard import keep_rows
+from eval.server import run_server
 from eval.smoke import run_smoke
+from eval.suites.benchmark import run_suites_benchmark
 from eval.therapy import run_therapy
 from retrieval.added_documents import documents_at
 
@@ -29,6 +31,8 @@ BENCHMARKS: dict[str, Callable[..., BenchmarkResult]] = {
     "llm": run_llm,
     "therapy": run_therapy,
     "retrieval": run_retrieval,
+    "suites": run_suites_benchmark,
+    "server": run_server,
 }
 """Name -> function(seed, llm_spec, shared, progress, only). Later benchmarks register here."""
 

@@ -1,4 +1,4 @@
-"""The project's scoreboard: the rows of every benchmark in one table, each with its bar, an anchor and its command.
+"""The project's scoreboard: the rows with a bar of every benchmark in one table, with an anchor and the command.
 
 Rows are kept as they are measured, one file a benchmark, newest first for each row, so a long benchmark can be measured
 group by group; every row says on which commit and machine it was. A row that misses its bar, or could not be measured,
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,9 @@ from encoders.errors import InputError
 from eval.benchmark import BenchmarkResult, Better, Progress
 
 BEGIN, END = "<!-- scoreboard: made by `radomica eval all`, do not edit -->", "<!-- end of scoreboard -->"
+
+_NO_BAR = re.compile(r"\bno bar\b")
+LETTERS = 26
 
 ANCHORS: Mapping[str, str] = {
     "fusion.porpoise.mean": "ridge Cox .655, plain ensemble .669 on the same folds",
@@ -68,7 +72,7 @@ def run_all(
 
 
 def board(out: Path) -> tuple[int, str]:
-    """(rows that miss, the table) of all rows kept in ``out``.
+    """(rows that miss, the table) of all rows kept in ``out`` that have a bar; rows without one are counted below it.
 
     Raises
     ------
@@ -78,24 +82,41 @@ def board(out: Path) -> tuple[int, str]:
     rows = [(path.stem, row) for path in files for row in _read(path)["rows"]]
     if not rows:
         raise InputError(f"{out} holds no measured row; run `radomica eval all --out {out.name}` first.")
-    lines = ["| row | figure | bar | others | command | measured |", "|---|---|---|---|---|---|"]
-    lines += [_line(name, row) for name, row in rows]
-    missed = sum(not row["ok"] for _, row in rows)
-    said = "every row holds" if not missed else f"{missed} of {len(rows)} rows miss, marked in bold"
-    return missed, "\n".join([*lines, "", f"{len(rows)} rows; {said}."]) + "\n"
+    barred = [(name, row) for name, row in rows if has_bar(row)]
+    machines = list(dict.fromkeys(_when(row, "machine") for _, row in barred))
+    lines = ["| `radomica eval` | row | figure | bar | others | n | measured |", "|---|---|---|---|---|---|---|"]
+    lines += [_line(name, row, machines) for name, row in barred]
+    missed = sum(not row["ok"] for _, row in barred)
+    said = "every row holds" if not missed else f"{missed} of {len(barred)} rows miss, marked in bold"
+    without = len(rows) - len(barred)
+    said += f"; {without} rows measured without a bar are not shown" if without else ""
+    where = [f"{_letter(i)}: {name}." for i, name in enumerate(machines)]
+    return missed, "\n".join([*lines, "", f"{len(barred)} rows; {said}. {' '.join(where)}"]) + "\n"
 
 
-def _line(name: str, row: Mapping[str, Any]) -> str:
+def has_bar(row: Mapping[str, Any]) -> bool:
+    """Whether a row is held to anything: those measured beside others say "no bar" in their note."""
+    return not _NO_BAR.search(str(row.get("note", "")))
+
+
+def _when(row: Mapping[str, Any], name: str) -> str:
+    return str(row.get("measured", {}).get(name, "not known"))
+
+
+def _letter(number: int) -> str:
+    """a, b, ... for the machines, numbers past z."""
+    return chr(ord("a") + number) if number < LETTERS else str(number)
+
+
+def _line(name: str, row: Mapping[str, Any], machines: Sequence[str]) -> str:
     value = "not measured" if row["value"] is None else f"{row['value']:g}"
     if row.get("interval"):
         value += " ({:g} to {:g})".format(*row["interval"])
-    value = value if row["ok"] else f"**{value}**"
-    sign = "at least" if row["better"] == Better.HIGHER.value else "at most"
-    measured = row.get("measured", {})
-    when = f"{measured.get('date', '')} {measured.get('commit', '')}".strip()
-    group = row["id"].split(".")[0]
-    command = f"`radomica eval {name}`" if group == name else f"`radomica eval {name}`, {group}"
-    return f"| {row['id']} | {value} | {sign} {row['bar']:g} | {ANCHORS.get(row['id'], '')} | {command} | {when} |"
+    value = value if row["ok"] else f"**{value}, missed**"
+    sign = ">=" if row["better"] == Better.HIGHER.value else "<="
+    where = f"{_when(row, 'date')}, {_when(row, 'commit')}, {_letter(machines.index(_when(row, 'machine')))}"
+    short, bar = row["id"].removeprefix(f"{name}."), f"{sign} {row['bar']:g}"
+    return f"| `{name}` | {short} | {value} | {bar} | {ANCHORS.get(row['id'], '')} | {row['n']} | {where} |"
 
 
 def into_readme(readme: Path, table: str) -> None:

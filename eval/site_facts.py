@@ -1,11 +1,13 @@
 """A summary cut into facts, and a local judge that finds them again by what they name: drugs, genes, stages, numbers.
 
 Each sentence is a fact. It is found whole where everything it names stands in the other text, in part where half of it
-does; a sentence that names nothing is judged by its words of meaning. Severity goes by what is named: a drug that is
-denied, resisted or contraindicated is unsafe to miss, a gene, variant, stage or drug significant, the rest minor.
+does; a sentence that names nothing is judged by its words of meaning. A sentence for a drug that the other text is only
+against, or against one it is only for, is reversed (therapy_direction.py). Severity goes by what is named: a drug that
+is denied, resisted or contraindicated is unsafe to miss, a gene, variant, stage or drug significant, the rest minor.
 
-What this judge does NOT see: negation and direction ("no KRAS mutation" finds "KRAS mutation"), who did what when, a
-fact told in other words than names. It needs no model and nothing leaves; an LLM or a person judges better.
+What this judge does NOT see: negation of anything but therapies ("no KRAS mutation" finds "KRAS mutation"), who did
+what when, a fact told in other words than names. It needs no model and nothing leaves; an LLM or a person judges
+better.
 """
 
 from __future__ import annotations
@@ -15,7 +17,9 @@ from collections.abc import Sequence
 
 from assistant.grounding_evidence import NEUTRAL_KEYS
 from assistant.normalise import TokenKind, clean, tokenise
-from eval.suites.facts import Fact, Found, Severity
+from eval.suites.facts import Fact, Found
+from eval.suites.severity import Severity
+from eval.therapy_direction import is_reversed
 
 _NAMES = frozenset(
     (
@@ -68,7 +72,9 @@ def _words(text: str) -> frozenset[str]:
 
 
 def by_names(fact: Fact, others: Sequence[Fact]) -> Found:
-    """The judge: how much of what a fact names stands in the other text."""
+    """The judge: how much of what a fact names stands in the other text; whether a therapy is turned round there."""
+    if is_reversed(fact, others):
+        return Found.REVERSED
     there = " ".join(other.text for other in others)
     names = names_of(fact.text)
     wanted, held = (names, names_of(there)) if names else (_words(fact.text), _words(there))

@@ -26,8 +26,17 @@ from retrieval.index import embedded_text
 from retrieval.instruction_like import INSTRUCTION_LIKE
 from retrieval.knowledge_record import Details, DocumentRecord, Version, check_date
 from retrieval.knowledge_rows import embedded_sha256, passage_of
-from retrieval.knowledge_store import KnowledgeStore, TextEmbedder, check_embedder
+from retrieval.knowledge_store import STATEMENTS, KnowledgeStore, TextEmbedder, check_embedder
 from retrieval.notes import MIN_WORDS
+from retrieval.therapy_store import (
+    FORM,
+    check_ids,
+    is_therapy_source,
+    read_statements,
+    skipped_lines,
+    source_sha256,
+    to_bytes,
+)
 
 RULES = 1
 """Version of reading and splitting; a document split by another one is split again when it is added again."""
@@ -74,6 +83,8 @@ def add_path(
     """
     if not path.exists():
         raise InputError(f"{path} is not there; give a file or a folder of documents.")
+    if is_therapy_source(path):
+        return (add_file(store, path, embedder, details, progress=progress),), ()
     check_embedder(store.records(), embedder.weights_sha256)
     if not path.is_dir():
         return (add_file(store, path, embedder, details, progress=progress),), ()
@@ -97,7 +108,7 @@ def _files(folder: Path) -> tuple[list[Path], list[Refused]]:
         inside = path.relative_to(folder)
         if any(part.startswith(".") for part in inside.parts) or not path.is_file():
             continue
-        if path.suffix.lower() in READERS:
+        if path.suffix.lower() in READERS or is_therapy_source(path):
             files.append(path)
         else:
             refused.append(Refused(str(inside), f"the form {path.suffix or 'without ending'} is not read"))
@@ -119,7 +130,13 @@ def add_file(
     ------
     InputError: the file cannot be read (retrieval/documents/read.py); no document of that id.
     UnavailableError: another writer holds the store.
+
+    Notes
+    -----
+    Therapy rows of another source (retrieval/therapy_store.py) are a document without passages.
     """
+    if is_therapy_source(path):
+        return _add_therapies(store, path, embedder, details, document_id=document_id)
     document, data = read_document(path)
     sha256 = hashlib.sha256(data).hexdigest()
     with store.writing():
@@ -141,6 +158,40 @@ def add_file(
         )  # fmt: skip
         target = record or DocumentRecord(_document_id(path), ())
         return _write(store, target, version, rows, embedder, progress=progress)
+
+
+def _add_therapies(
+    store: KnowledgeStore, path: Path, embedder: TextEmbedder, details: Details, *, document_id: str | None
+) -> Added:
+    """Add the therapy rows of a source; they belong to no patient."""
+    if store.patient_id is not None:
+        raise InputError(f"{path.name}: therapy rows belong to no patient; add them without --patient.")
+    imported, sha256 = read_statements(path), source_sha256(path)
+    with store.writing():
+        if document_id is None:
+            record = store.record(_document_id(path)) or store.with_content(sha256)
+        else:
+            record = _known(store, document_id)
+        stated = Details(version=imported.version if imported.version not in ("", path.name) else None)
+        said = [details] if record is None else [details, record.current.details]
+        whole = said[0].over(stated) if record is None or record.current.sha256 != sha256 else said[0].over(said[1])
+        if record is not None and (done := _known_content(store, record, sha256, whole)) is not None:
+            return done
+        target = record or DocumentRecord(_document_id(path), ())
+        check_ids(store, imported, target.document_id)
+        version = Version(
+            sha256=sha256, title=f"{imported.source}: {len(imported.statements):,} therapy rows", form=FORM,
+            file=path.name, path=str(path.resolve()), added=_now(), segment="", sizes={}, passages=0, flagged=0,
+            details=whole, embedder=embedder.model_name, weights_sha256=embedder.weights_sha256, rules=RULES,
+            skipped=skipped_lines(imported),
+        )  # fmt: skip
+        nothing = np.zeros((0, 1), np.float32)
+        segment = store.write_segment(target.document_id, (), nothing, {STATEMENTS: to_bytes(imported)})
+        stored = replace(version, segment=segment, sizes=store.sizes(target.document_id, segment))
+        others = tuple(v for v in target.versions if v.sha256 != sha256)
+        new = DocumentRecord(target.document_id, (*others, stored))
+        store.commit(new)
+        return _added("new version" if target.versions else "added", new, 0)
 
 
 def _known(store: KnowledgeStore, document_id: str) -> DocumentRecord:
@@ -217,6 +268,8 @@ def embed_again(store: KnowledgeStore, document_id: str, embedder: TextEmbedder)
     """Vectors of the current version by another embedder, from the passages stored; the file is not needed."""
     with store.writing():
         record = _known(store, document_id)
+        if not record.current.passages:
+            return _added("unchanged", record, 0)
         rows = store.rows(record)
         version = replace(record.current, embedder=embedder.model_name, weights_sha256=embedder.weights_sha256)
         return _write(store, record, version, rows, embedder, outcome="embedded again")
@@ -249,7 +302,7 @@ def update_documents(
         try:
             if reembed:
                 added.append(embed_again(store, document_id, embedder))
-            elif Path(record.current.path).is_file():
+            elif Path(record.current.path).exists():
                 path = Path(record.current.path)
                 added.append(add_file(store, path, embedder, Details(), document_id=document_id))
             else:

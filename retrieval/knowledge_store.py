@@ -3,6 +3,7 @@
     knowledge/store.json                           form of the store, whose it is
     knowledge/documents/<id>/document.json         versions; renaming it in place is the moment a change counts
     knowledge/documents/<id>/<segment>.jsonl .npy  passages and vectors (K, D) of one version, never changed
+    knowledge/documents/<id>/<segment>.therapies.json  imported therapy rows (retrieval/therapy_store.py); no passages
     knowledge/patients/<hash>/...                  the same, of one patient: opened only with that patient's id
 
 One writer at a time (a lock the system drops when the writer dies); readers need no lock.
@@ -20,6 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -34,7 +36,8 @@ from retrieval.passage import Passage
 
 FORMAT = 1
 LOCK_SECONDS = 600.0
-HEAD, RECORD = "store.json", "document.json"
+HEAD, RECORD, STATEMENTS = "store.json", "document.json", ".therapies.json"
+ENDINGS = (".jsonl", ".npy", STATEMENTS)
 _ID = re.compile(r"[a-z0-9][a-z0-9-]*")
 REEMBED = "radomica knowledge update --reembed"
 MAX_RELOADS = 50
@@ -166,8 +169,9 @@ class KnowledgeStore:
             except (OSError, ValueError) as error:
                 problems.append(f"{record.document_id}: left out, {error}")
                 continue
-            passages += opened[key][0]
-            vectors.append(opened[key][1])
+            if opened[key][0]:
+                passages += opened[key][0]
+                vectors.append(opened[key][1])
         self._opened = opened
         joined = np.concatenate(vectors) if vectors else np.zeros((0, 1), np.float32)
         return Loaded(tuple(passages), joined, fingerprint, _content_sha256(records), tuple(problems))
@@ -199,6 +203,13 @@ class KnowledgeStore:
         if matrix.ndim != 2 or len(rows) != len(matrix) or len(rows) != version.passages:
             raise ValueError(f"{len(rows)} passages with vectors {matrix.shape}; run radomica knowledge update.")
         return rows, matrix
+
+    def attached(self, document_id: str, version: Version, ending: str) -> bytes:
+        """A further file of one version; raises ValueError where it is missing or cut short."""
+        path = self._documents / document_id / f"{version.segment}{ending}"
+        if not path.is_file() or path.stat().st_size != version.sizes[ending]:
+            raise ValueError(f"{path.name} is missing or cut short; run radomica knowledge update.")
+        return path.read_bytes()
 
     def with_content(self, sha256: str) -> DocumentRecord | None:
         """The document whose current version was read from a file of this hash; the list is made once and kept."""
@@ -256,23 +267,35 @@ class KnowledgeStore:
         except Timeout as error:
             raise UnavailableError("another radomica knowledge command is writing; wait until it ends.") from error
 
-    def write_segment(self, document_id: str, rows: Sequence[Mapping[str, Any]], vectors: NDArray[np.float32]) -> str:
-        """Store passages and vectors, not yet part of any document; returns the segment's name. Needs ``writing``."""
+    def write_segment(
+        self,
+        document_id: str,
+        rows: Sequence[Mapping[str, Any]],
+        vectors: NDArray[np.float32],
+        attached: Mapping[str, bytes] = MappingProxyType({}),
+    ) -> str:
+        """Store passages and vectors, not yet part of any document; returns the segment's name. Needs ``writing``.
+
+        attached : ending (of ENDINGS) -> bytes of a further file of the segment
+        """
         if vectors.ndim != 2 or len(rows) != len(vectors) or not np.isfinite(vectors).all():
             raise ContractError(f"{len(rows)} passages came with vectors {vectors.shape}; the rule is (K, D), finite.")
         self._write_form()
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode("utf-8")
         raw = npy_bytes(vectors)
-        segment = hashlib.sha256(text + raw).hexdigest()[:16]
+        segment = hashlib.sha256(b"".join((text, raw, *attached.values()))).hexdigest()[:16]
         folder = self._documents / document_id
         write_durably(folder / f"{segment}.jsonl", text)
         write_durably(folder / f"{segment}.npy", raw)
+        for ending, data in attached.items():
+            write_durably(folder / f"{segment}{ending}", data)
         return segment
 
     def sizes(self, document_id: str, segment: str) -> dict[str, int]:
         """Bytes of a segment's files, by ending."""
         folder = self._documents / document_id
-        return {ending: (folder / f"{segment}{ending}").stat().st_size for ending in (".jsonl", ".npy")}
+        paths = {ending: folder / f"{segment}{ending}" for ending in ENDINGS}
+        return {ending: path.stat().st_size for ending, path in paths.items() if path.is_file()}
 
     def commit(self, record: DocumentRecord) -> None:
         """Make a record the document's: from here on the change is there, for every reader. Needs ``writing``."""
@@ -353,7 +376,7 @@ def owner_hash(patient_id: str) -> str:
 
 def check_embedder(records: Sequence[DocumentRecord], weights_sha256: str) -> None:
     """Raise SettingsError where a document's vectors were made by another embedder."""
-    other = [r.current for r in records if r.current.weights_sha256 != weights_sha256]
+    other = [r.current for r in records if r.current.passages and r.current.weights_sha256 != weights_sha256]
     if other:
         raise SettingsError(
             f"{len(other)} of {len(records)} added documents have vectors of the embedder {other[0].embedder!r} "

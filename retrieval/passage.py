@@ -125,7 +125,10 @@ class TherapyRow:
     lines_allowed: tuple[int, ...] = ()
     not_after: tuple[str, ...] = ()  # drugs after which the row no longer applies
     after: tuple[str, ...] = ()  # drugs or drug classes, one of which must have been given before
+    after_at_least: int = 1  # how many different drugs of ``after`` must have been given
+    after_all: tuple[tuple[str, ...], ...] = ()  # groups of drugs or classes; one of each must have been given before
     not_in: tuple[str, ...] = ()  # OncoTree codes the row does not apply to, though its disease contains them
+    imported_from: str | None = None  # the source a user imported it from, with its version; None = built in
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,7 @@ class TherapyMatch:
         "fusion:EML4-ALK", "biomarker:PD-L1"; they let the ledger link the row to its M evidence
     excluded : reasons the row must not be offered to this patient (empty = offered)
     cautions : contraindications or interactions to weigh
+    links : what imported sources say of the same drugs, alteration and disease, one sentence each, never merged
     """
 
     row: TherapyRow
@@ -146,6 +150,7 @@ class TherapyMatch:
     alteration_keys: tuple[str, ...]
     excluded: tuple[str, ...] = ()
     cautions: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

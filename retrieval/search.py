@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from encoders.errors import InputError, SettingsError, UnavailableError
 from encoders.patient import Patient
 from encoders.prediction import PatientPrediction
-from retrieval.added_documents import added_documents
+from retrieval.added_documents import added_documents, knowledge_folder
 from retrieval.added_passages import ADDED_PLACES, is_added, of_unquoted_documents, quoting_for, with_added
 from retrieval.builtin_vectors import builtin_vectors
 from retrieval.corpus.builtin import load_passages, load_therapy_rows
 from retrieval.embed import load_embedding, texts_sha256
 from retrieval.index import Found, PassageIndex, embedded_text, scope
-from retrieval.knowledge_store import Loaded
+from retrieval.knowledge_store import KnowledgeStore, Loaded
 from retrieval.near_duplicates import without_near_duplicates
 from retrieval.notes import note_passages
 from retrieval.passage import Hit, NeighbourSurvival, Query, Retrieved, SimilarCase, TherapyMatch
@@ -36,7 +36,9 @@ from retrieval.rank_fusion import Fused, reciprocal_rank_fusion
 from retrieval.relevance import RelevanceModel, relevance_model
 from retrieval.rerank import rerank
 from retrieval.similar_cases import neighbour_survival, similar_cases
+from retrieval.therapy_imported import with_imported
 from retrieval.therapy_rows import match_rows, untested_rows
+from retrieval.therapy_store import sources_at
 from retrieval.vector_store import guideline_passage_index
 
 RELEVANCE_FLOOR = 0.30
@@ -153,6 +155,28 @@ def search(query: Query) -> tuple[Hit, ...]:
     return tuple(quoting_for(hit, vector, embedding.encode) for hit in _search(query, vector))
 
 
+def search_documents(patient_id: str, text: str, *, k: int) -> tuple[Hit, ...]:
+    """Passages of the documents added for one patient that are about ``text``; his notes and guidelines are left out.
+
+    Returns
+    -------
+    At most ``k`` hits, best first; () where no document was added for this patient.
+
+    Raises
+    ------
+    SettingsError: as ``search``; or the store has another form, or vectors of another embedder.
+    InputError: a document's record is damaged.
+    """
+    _check_query(Query(text, patient_id=patient_id, k=k))
+    if not KnowledgeStore(knowledge_folder(), patient_id=patient_id).records():
+        return ()
+    embedding = load_embedding()
+    vector = embedding.encode((text,))[0]
+    hits = _search_index(_index_of(patient_id), Query(text, k=k), vector, patient_id=patient_id)
+    own = [h for h in hits if is_added(h)][:k]
+    return tuple(quoting_for(h, vector, embedding.encode) for h in own)
+
+
 def _check_query(query: Query) -> None:
     if query.k < 1:
         raise SettingsError(f"Query.k is {query.k}; it must be at least 1.")
@@ -220,9 +244,11 @@ def retrieve(patient: Patient, prediction: PatientPrediction | None) -> Retrieve
     Any modality may be absent; ``skipped`` says what could not be searched, and why.
     """
     skipped: list[str] = []
-    therapies = match_rows(patient, load_therapy_rows())
-    skipped += _untested(patient)
-    passages = _passages(patient, prediction, therapies, skipped)
+    built_in = match_rows(patient, load_therapy_rows())
+    sources, problems = sources_at(knowledge_folder())
+    therapies, left_out = with_imported(patient, built_in, sources)
+    skipped += (*problems, *left_out, *_untested(patient))
+    passages = _passages(patient, prediction, built_in, skipped)
     cases, survival = _similar(patient, prediction, skipped)
     if patient.oncotree_code is None:
         skipped.append(
@@ -337,6 +363,9 @@ def _versions() -> dict[str, str]:
     rows = texts_sha256([repr(row) for row in load_therapy_rows()])
     passages = texts_sha256([repr(passage) for passage in load_passages()])
     found = {"therapy_rows": rows[:16], "passages": passages[:16]}
+    imported = [s.label for s in sources_at(knowledge_folder())[0]]
+    if imported:
+        found["imported_therapy_rows"] = "; ".join(imported)
     try:
         embedding = load_embedding()
         found["embedder"] = embedding.weights_sha256[:16]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from encoders.patient import Lab, Patient
+from encoders.patient import Biomarker, Lab, Patient
 from retrieval.biomarker_values import plain
 from retrieval.lexicon import canonical_drug, drug_class
 from retrieval.passage import TherapyRow
@@ -112,7 +112,8 @@ def check_pregnancy(patient: Patient, row: TherapyRow) -> Findings:
     """Drugs harmful to a fetus, where the record holds a pregnancy; a raised hCG without one is a caution."""
     if patient.sex == "male":
         return Findings()
-    if not _pregnant(patient):
+    pregnancy = _pregnancy(patient)
+    if pregnancy is None:
         lab = max((x for x in patient.labs if plain(x.name) in HCG_NAMES), key=lambda x: x.date or "", default=None)
         if lab is None or lab.value <= HCG_RAISED_ABOVE:
             return Findings()
@@ -121,16 +122,23 @@ def check_pregnancy(patient: Patient, row: TherapyRow) -> Findings:
     for drug in row.drugs:
         kind = drug_class(drug)
         if kind in DECIDED_BY_TRIMESTER:
-            cautions.append(f"pregnancy is recorded: the trimester decides whether {drug} can be given")
+            cautions.append(f"{pregnancy}: the trimester decides whether {drug} can be given")
         elif kind not in NOT_HARMFUL_TO_A_FETUS:
-            excluded.append(f"pregnancy is recorded; {drug} may harm the fetus")
+            excluded.append(f"{pregnancy}; {drug} may harm the fetus")
     return Findings(tuple(excluded), tuple(cautions))
 
 
-def _pregnant(patient: Patient) -> bool:
-    recorded = [b for b in patient.biomarkers if "pregnan" in b.name.lower()]
-    latest = max(recorded, key=lambda b: b.date or "", default=None)
-    return latest is not None and str(latest.value).strip().lower() in PREGNANT_WORDS
+def _pregnancy(patient: Patient) -> str | None:
+    """ "pregnancy is recorded" with its date, by the newest status that says yes or no; None where there is none."""
+    told = [b for b in patient.biomarkers if "pregnan" in b.name.lower() and _status(b) != "unknown"]
+    latest = max(told, key=lambda b: b.date or "", default=None)
+    if latest is None or _status(latest) not in PREGNANT_WORDS:
+        return None
+    return "pregnancy is recorded" + (f" on {latest.date}" if latest.date else "")
+
+
+def _status(marker: Biomarker) -> str:
+    return str(marker.value).strip().lower()
 
 
 def _is_ecog(limit: re.Match[str]) -> bool:

@@ -15,7 +15,7 @@ from encoders.patient import Patient
 from retrieval.biomarker_rules import RuleResult, Truth, check_rule
 from retrieval.passage import Direction, TherapyMatch, TherapyRow
 from retrieval.therapy_rows import disease_match, match_rows
-from retrieval.therapy_safety import next_line, record_checks
+from retrieval.therapy_safety import next_line, record_checks, wanted_before
 
 
 class Standing(StrEnum):
@@ -130,9 +130,9 @@ def _record(patient: Patient, row: TherapyRow) -> list[Reason]:
         if name == "line" and row.lines_allowed and not (found.excluded or found.cautions):
             shown = ", ".join(str(n) for n in row.lines_allowed)
             reasons.append(Reason(name, True, f"The row is for line {shown}; the next line is {next_line(patient)}."))
-        if name == "drugs needed before" and row.after and not found.excluded:
+        if name == "drugs needed before" and (row.after or row.after_all) and not found.excluded:
             reasons.append(
-                Reason(name, True, f"The row is for disease after {' or '.join(row.after)}, which was given.")
+                Reason(name, True, f"The row is for disease after {wanted_before(row)}; all of it was given.")
             )
     return reasons
 

@@ -55,8 +55,8 @@ def level_rank(row: TherapyRow) -> int:
 
 def disease_match(code: str | None, row_disease: str) -> str:
     """ "exact", "parent" (the row's disease contains the patient's), "tumour_agnostic" or "other_disease"."""
-    if row_disease == "ANY":
-        return "tumour_agnostic"
+    if row_disease == "ANY":  # any solid tumour
+        return "other_disease" if oncotree.is_blood_cancer(code) else "tumour_agnostic"
     if code == row_disease:
         return "exact"
     return "parent" if code is not None and row_disease in oncotree.ancestors(code) else "other_disease"
@@ -138,7 +138,7 @@ def _order(match: TherapyMatch) -> tuple[bool, bool, int, int, bool]:
 
 def _match(patient: Patient, row: TherapyRow) -> TherapyMatch | None:
     disease = disease_match(patient.oncotree_code, row.disease)
-    if disease == "other_disease" and not _may_be_off_label(row):
+    if disease == "other_disease" and not (_may_be_off_label(row) and _of_one_kind(patient.oncotree_code, row)):
         return None
     result = check_rule(patient, row.rule)
     if not _concerns(row, result, disease):
@@ -167,6 +167,11 @@ def _may_be_off_label(row: TherapyRow) -> bool:
     strongest = level_rank(row) == 0 and row.direction is Direction.SENSITIVITY
     tied = any(drug_class(d) in ENDOCRINE for d in row.drugs) or (row.line or "").startswith(NOT_OFF_LABEL)
     return strongest and row.rule.kind in ALTERATION_KINDS and not tied
+
+
+def _of_one_kind(code: str | None, row: TherapyRow) -> bool:
+    """Off-label is not taken from blood cancers to solid tumours or back; an uncoded patient may have either."""
+    return code is None or oncotree.is_blood_cancer(code) == oncotree.is_blood_cancer(row.disease)
 
 
 def _concerns(row: TherapyRow, result: RuleResult, disease: str) -> bool:

@@ -9,12 +9,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
+from encoders import oncotree
 from encoders.patient import Patient, Treatment
 from retrieval.lexicon import canonical_drug, drug_class
 from retrieval.passage import TherapyRow
 from retrieval.therapy_contraindications import check_ecog, check_laboratory, check_medicines, check_pregnancy
 from retrieval.therapy_findings import Findings, join_findings
-from retrieval.treatment_words import CHEMOTHERAPY, PLATINUM, PLATINUM_DRUGS, drugs_of
+from retrieval.treatment_words import (
+    CHEMOTHERAPY,
+    ENDOCRINE_OF_BREAST,
+    ENDOCRINE_TREATMENT,
+    PLATINUM,
+    PLATINUM_DRUGS,
+    drugs_of,
+)
 
 CURATIVE_LINES = ("adjuvant", "neoadjuvant")
 EARLY_STAGES = re.compile(r"^(0|I|II)([ABC]\d?)?$")
@@ -72,12 +80,15 @@ def stage_group(stage: str | None) -> str | None:
 
 
 def _stage(patient: Patient, row: TherapyRow) -> Findings:
-    """Adjuvant evidence needs a resectable stage, any other line advanced disease (retrieval/corpus/builtin.py)."""
+    """Adjuvant evidence needs a resectable stage, any other line advanced disease (retrieval/corpus/builtin.py).
+
+    The stages of leukaemias and lymphomas (Rai, Ann Arbor) say nothing of this; only a line that states one asks.
+    """
     stage = stage_group(patient.diagnosis.stage)
     line = (row.line or "").lower()
     if line.startswith(CURATIVE_LINES) or STAGE_SPAN.search(row.line or ""):
         return _stated_stage(stage, row.line or "")
-    if stage is None or not line:
+    if stage is None or not line or oncotree.is_blood_cancer(row.disease):
         return Findings()
     if EARLY_STAGES.match(stage):
         reason = f"evidence is for advanced disease; recorded stage is {stage}"
@@ -158,28 +169,52 @@ def _earlier_drugs(patient: Patient, row: TherapyRow) -> Findings:
     return Findings(tuple(excluded), tuple(cautions))
 
 
+def wanted_before(row: TherapyRow) -> str:
+    """What must have been given before, in words: "EGFR TKI, and cisplatin or carboplatin"."""
+    parts = [" or ".join(group) for group in row.after_all]
+    if row.after and row.after_at_least > 1:
+        parts.append(f"{row.after_at_least} or more of {', '.join(row.after)}")
+    elif row.after:
+        parts.append(" or ".join(row.after))
+    return ", and ".join(parts)
+
+
 def _needed_before(patient: Patient, row: TherapyRow) -> Findings:
     """A row for disease after certain drugs, against what was given."""
-    if not row.after:
+    if not (row.after or row.after_all):
         return Findings()
-    wanted = " or ".join(row.after)
+    wanted = wanted_before(row)
     given = _given(patient)
     if not given:
         return Findings(excluded=(f"the row is for disease after {wanted}; the record holds no treatment",))
-    fitting = [g for g in given if _is_wanted(g[0], frozenset(row.after))]
-    if not fitting:
+    fitting = [g for g in given if _is_wanted(g[0], frozenset((*row.after, *(d for g in row.after_all for d in g))))]
+    lacking = _lacking_before(given, row)
+    if lacking:
         held = ", ".join(sorted({drug for drug, _, _ in given}))
-        return Findings(excluded=(f"the row is for disease after {wanted}; the record holds {held}",))
+        also = f", not {' nor '.join(lacking)}" if fitting else ""
+        return Findings(excluded=(f"the row is for disease after {wanted}; the record holds {held}{also}",))
     if (row.line or "").startswith("maintenance") and all(progressed for _, _, progressed in fitting):
         drug, when, _ = fitting[0]
         return Findings(excluded=(f"the row is for disease held by {drug}; it progressed on it{when}",))
     return Findings()
 
 
+def _lacking_before(given: list[tuple[str, str, bool]], row: TherapyRow) -> list[str]:
+    """The conditions on earlier drugs that the record does not meet, in words."""
+    drugs = {drug for drug, _, _ in given}
+    lacking = [" or ".join(g) for g in row.after_all if not any(_is_wanted(d, frozenset(g)) for d in drugs)]
+    found = sum(_is_wanted(d, frozenset(row.after)) for d in drugs)
+    if row.after and found < row.after_at_least:
+        lacking.append(" or ".join(row.after) if row.after_at_least == 1 else f"{row.after_at_least} of the drugs")
+    return lacking
+
+
 def _is_wanted(drug: str, after: frozenset[str]) -> bool:
-    """A drug, its class, or words of the record for an unnamed platinum drug or chemotherapy."""
+    """A drug, its class, or words of the record for an unnamed platinum drug, chemotherapy or endocrine treatment."""
     if drug == PLATINUM:
         return bool(after & (PLATINUM_DRUGS | {CHEMOTHERAPY}))
+    if drug == ENDOCRINE_TREATMENT:
+        return bool(after & ENDOCRINE_OF_BREAST)
     return drug in after or drug_class(drug) in after
 
 

@@ -14,6 +14,9 @@ from retrieval.lexicon import canonical_drug
 PLATINUM = "platinum"
 PLATINUM_DRUGS = frozenset(("cisplatin", "carboplatin", "oxaliplatin"))
 CHEMOTHERAPY = "chemotherapy"
+ENDOCRINE_TREATMENT = "endocrine treatment"
+ENDOCRINE_OF_BREAST = frozenset(("aromatase inhibitor", "SERM", "SERD", "oral SERD", "ER degrader"))
+"""Classes that an unnamed endocrine treatment stands for where a row asks for one of them."""
 
 _FLUOROURACIL = ("fluorouracil", "leucovorin")
 REGIMENS: Mapping[str, tuple[str, ...]] = {
@@ -37,8 +40,8 @@ _REGIMEN = re.compile(r"m?([a-z]+?)[- ]?\d*")
 def drugs_of(written: str) -> tuple[str, ...]:
     """The generic names in a recorded treatment, each once, in order.
 
-    "platinum" and "chemotherapy" stand for a platinum drug and a chemotherapy that the record does not name; words
-    that are none of all this come back as they are, in lower case.
+    "platinum", "chemotherapy" and "endocrine treatment" stand for a drug of that kind that the record does not name;
+    words that are none of all this come back as they are, in lower case.
     """
     whole = _part(written)
     parts = whole if whole is not None else tuple(d for p in _BETWEEN.split(written) if p for d in _known_or_own(p))
@@ -59,4 +62,6 @@ def _part(written: str) -> tuple[str, ...] | None:
         return REGIMENS[regimen[1]]
     if re.fullmatch(r"platinum\b.*", low):
         return (PLATINUM,)
+    if re.fullmatch(r"(?:\w+ )?(?:endocrine|hormonal|hormone) (?:therapy|treatment)", low):
+        return (ENDOCRINE_TREATMENT,)
     return (CHEMOTHERAPY,) if re.fullmatch(r"(?:\w+ )?chemotherapy", low) else None

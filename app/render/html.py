@@ -40,6 +40,7 @@ from app.render.tables import (
 from assistant.report import RESEARCH_USE, Report
 from encoders.atomic_write import write_atomically
 
+IMAGES_OFF = "Image functions are switched off by a setting: no image was read for this report."
 SECTION_ORDER = ("summary", "imaging", "molecular", "predictions", "therapy", "similar_cases", "uncertainties")
 """Reading order at a tumour board: options before neighbours."""
 
@@ -98,6 +99,7 @@ def build_view(data: Mapping[str, Any]) -> dict[str, Any]:
         "evidence": evidence,
         "facts": _facts(evidence),
         "created": _readable_date(data["created"]),
+        "images_off": "" if data.get("image_functions", True) else IMAGES_OFF,
         "sections": _sections(data, tables, evidence),
         "tables": tables,
         "charts": _charts(figures),

@@ -258,7 +258,10 @@ def therapy_tables(
             "biomarker": row.get("biomarker") or "",
             "direction": row.get("direction") or "",
             "level": _joined(row.get("level_system") or "", str(row.get("level") or ""), mark=" "),
-            "standing": [row[k] for k in ("line", "approval", "trial") if row.get(k)],
+            "standing": [
+                *(row[k] for k in ("line", "approval", "trial", "imported_from") if row.get(k)),
+                *row.get("linked", ()),
+            ],
             "disease": row.get("disease") or "",
             "cautions": list(row.get("contraindications") or ()),
             "monitoring": list(row.get("monitoring") or ()),

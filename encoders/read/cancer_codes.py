@@ -34,6 +34,17 @@ ICD10 = {
     "C62": "TESTIS",
     "C37": "THYMUS",
     "C45.0": "PLMESO",
+    "C92.0": "AML",
+    "C92.1": "CML",
+    "C91.1": "CLLSLL",
+    "C90.0": "PCM",
+    "C81": "HL",
+    "C82": "FL",
+    "C83.1": "MCL",
+    "C83.3": "DLBCLNOS",
+    "D45": "PV",
+    "D46": "MDS",
+    "D47.3": "ET",
 }
 """ICD-10(-CM) category -> OncoTree code of the same breadth."""
 
@@ -71,6 +82,10 @@ _SPELLINGS = {
     "infiltrating duct carcinoma of breast": "IDC",
     "adenocarcinoma of lung": "LUAD",
     "malignant melanoma": "MEL",
+    "multiple myeloma": "PCM",
+    "chronic myeloid leukemia": "CML",
+    "chronic lymphocytic leukemia": "CLLSLL",
+    "diffuse large b-cell lymphoma": "DLBCLNOS",
 }
 
 
@@ -141,6 +156,17 @@ BIOMARKERS = (
     ("MGMT", frozenset(), re.compile(r"mgmt", re.IGNORECASE)),
 )
 """Biomarker name, its LOINC codes we are sure of, and the words of a display that mean it."""
+
+PREGNANCY_STATUS = "pregnancy status"
+PREGNANCY_LOINC = "82810-3"
+PREGNANCY_ANSWERS = {
+    "LA15173-0": "pregnant",
+    "LA26683-5": "not pregnant",
+    "LA4489-6": "unknown",
+    "77386006": "pregnant",
+    "60001007": "not pregnant",
+}
+"""LOINC and SNOMED CT answers to a pregnancy status, as the International Patient Summary (HL7 FHIR IPS) maps them."""
 
 STAGE_GROUPS = {"21902-2": "pathologic", "21908-9": "clinical", "21914-7": "other"}
 """LOINC of a stage group observation -> its kind; pathologic is preferred, then clinical."""

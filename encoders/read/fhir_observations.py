@@ -1,4 +1,4 @@
-"""FHIR Observations -> stage group, ECOG, grade, biomarkers, genomic variants, laboratory values.
+"""FHIR Observations -> stage group, ECOG, grade, biomarkers, pregnancy, genomic variants, laboratory values.
 
 What this module does not know: TNM categories, Karnofsky scores (not converted), vital signs; all are counted.
 """
@@ -12,7 +12,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from encoders.patient import Biomarker, Lab, SourceLocator, Variant
-from encoders.read.cancer_codes import BIOMARKERS, ECOG_ANSWERS, ECOG_LOINC, HGNC, STAGE_GROUPS, clean_display
+from encoders.read.cancer_codes import (
+    BIOMARKERS,
+    ECOG_ANSWERS,
+    ECOG_LOINC,
+    HGNC,
+    PREGNANCY_ANSWERS,
+    PREGNANCY_LOINC,
+    PREGNANCY_STATUS,
+    STAGE_GROUPS,
+    clean_display,
+)
 from encoders.read.fhir_conditions import stage_group
 from encoders.read.fhir_fields import Resource, codes, display
 from encoders.read.hgvs import one_letter
@@ -48,7 +58,7 @@ def read_observations(observations: Sequence[Resource]) -> Observed:
     grade = next((o for o in reversed(kept) if _GRADE_CODES & set(codes(o.data.get("code"))) and _value(o)), None)
     labs, biomarkers, variants, used = [], [], [], set()
     for number, observation in enumerate(kept):
-        for read, into in ((_variant, variants), (_biomarker, biomarkers), (_lab, labs)):
+        for read, into in ((_variant, variants), (_pregnancy, biomarkers), (_biomarker, biomarkers), (_lab, labs)):
             found = read(observation)
             if found is not None:
                 into.append(found)
@@ -150,6 +160,19 @@ def _biomarker(observation: Resource) -> Biomarker | None:
     if not name or value is None:
         return None
     return Biomarker(name, value, observation.place(), unit=_unit(observation), date=observation.date(*_DATES))
+
+
+def _pregnancy(observation: Resource) -> Biomarker | None:
+    """A pregnancy status, kept among the biomarkers; an answer that is none of those known is not used."""
+    if PREGNANCY_LOINC not in codes(observation.data.get("code")):
+        return None
+    answers = codes(observation.data.get("valueCodeableConcept"))
+    value = next((PREGNANCY_ANSWERS[a] for a in answers if a in PREGNANCY_ANSWERS), None)
+    if value is None and str(_value(observation)).lower() in PREGNANCY_ANSWERS.values():
+        value = str(_value(observation)).lower()
+    if value is None:
+        return None
+    return Biomarker(PREGNANCY_STATUS, value, observation.place(), date=observation.date(*_DATES))
 
 
 def _variant(observation: Resource) -> Variant | None:

@@ -17,6 +17,7 @@ from types import MappingProxyType
 
 from encoders.errors import InputError
 from encoders.patient import (
+    IMAGES_OFF,
     CopyNumber,
     Expression,
     Fusion,
@@ -86,7 +87,9 @@ class _Found:
     unread: dict[ModalityName, str] = field(default_factory=dict)
 
 
-def read_patient(folder: Path, *, allow_mixed_ids: bool = False, progress: Progress | None = None) -> Patient:
+def read_patient(
+    folder: Path, *, allow_mixed_ids: bool = False, images: bool = True, progress: Progress | None = None
+) -> Patient:
     """Read everything a patient's folder (or a .zip of it) holds.
 
     Parameters
@@ -94,6 +97,8 @@ def read_patient(folder: Path, *, allow_mixed_ids: bool = False, progress: Progr
     folder : the patient's folder, searched to any depth; or a zip file of it
     allow_mixed_ids : take files with different patient ids as one person's (research sets that were anonymised
         apart); the ids found are listed in ``Patient.warnings``
+    images : False leaves DICOM and NIfTI files closed; they are counted in ``Patient.skipped``, and
+        ``Patient.missing`` gives the setting as the reason why there is no imaging
 
     Raises
     ------
@@ -103,22 +108,22 @@ def read_patient(folder: Path, *, allow_mixed_ids: bool = False, progress: Progr
     if folder.is_file() and folder.suffix.lower() == ".zip":
         with tempfile.TemporaryDirectory(prefix="radomica-") as target:
             inside = extract_archive(folder, Path(target))
-            return _read_folder(inside, folder.stem, allow_mixed_ids, progress or _silent)
+            return _read_folder(inside, folder.stem, allow_mixed_ids, images, progress or _silent)
     if not folder.is_dir():
         raise InputError(f"{folder.name}: not a folder; give the folder (or .zip) that holds one patient's files.")
-    return _read_folder(folder, folder.resolve().name, allow_mixed_ids, progress or _silent)
+    return _read_folder(folder, folder.resolve().name, allow_mixed_ids, images, progress or _silent)
 
 
 def _silent(_: str) -> None:
     """Progress nobody asked for."""
 
 
-def _read_folder(folder: Path, called: str, allow_mixed_ids: bool, say: Progress) -> Patient:
+def _read_folder(folder: Path, called: str, allow_mixed_ids: bool, images: bool, say: Progress) -> Patient:
     """Read a folder; ``called`` stands in for the patient's id where no file gives one."""
     paths = sorted(p for p in folder.rglob("*") if p.is_file())
     dangling = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_symlink() and not p.exists())
     say(f"{len(paths)} files found")
-    found, tables = _read_records(folder, paths)
+    found, tables = _read_records(folder, paths, images)
     found.skipped.extend(f"{name}: a link to a file that is not there" for name in dangling)
     before = _identities(found)
     known = one_patient(before, (), allow_mixed_ids=allow_mixed_ids).known
@@ -141,15 +146,22 @@ def _read_folder(folder: Path, called: str, allow_mixed_ids: bool, say: Progress
     return _assemble(found, identity.patient_id or called)
 
 
-def _read_records(folder: Path, paths: Sequence[Path]) -> tuple[_Found, list[tuple[Path, str, FileKind]]]:
+_IMAGE_KINDS = (FileKind.DICOM, FileKind.NIFTI)
+
+
+def _read_records(folder: Path, paths: Sequence[Path], images: bool) -> tuple[_Found, list[tuple[Path, str, FileKind]]]:
     """First pass: records, notes and DICOM headers, which say whose the files are; tables wait for that."""
     found, tables = _Found(), []
     junk: Counter[str] = Counter()
+    if not images:
+        found.unread[ModalityName.IMAGING] = IMAGES_OFF
     for path in paths:
         name = path.relative_to(folder).as_posix()
         sniffed = sniff(path, name)
         if sniffed.kind is FileKind.JUNK:
             junk[sniffed.reason] += 1
+        elif not images and sniffed.kind in _IMAGE_KINDS:
+            junk[IMAGES_OFF] += 1
         elif sniffed.kind is FileKind.UNKNOWN:
             found.skipped.append(f"{name}: {sniffed.reason}")
         elif sniffed.kind is FileKind.TABLE_META:

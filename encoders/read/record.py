@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from encoders.errors import InputError
 from encoders.oncotree import check_code
 from encoders.patient import Biomarker, Diagnosis, Lab, Medication, Outcome, SourceLocator, Treatment
+from encoders.read.cancer_codes import PREGNANCY_ANSWERS, PREGNANCY_STATUS
 from encoders.read.reading import Facts
 from encoders.read.sniff import read_text
 
@@ -25,7 +26,7 @@ T = TypeVar("T")
 
 KNOWN_KEYS = (
     *("patient_id", "oncotree_code", "sex", "age_years", "ecog", "diagnosis", "treatments", "medications"),
-    *("labs", "biomarkers", "outcome", "synthetic"),
+    *("labs", "biomarkers", "pregnancy_status", "outcome", "synthetic"),
 )
 
 
@@ -50,6 +51,7 @@ def read_record(path: Path, name: str) -> Facts:
     for key, kind in (("treatments", Treatment), ("medications", Medication), ("labs", Lab), ("biomarkers", Biomarker)):
         lists[key], unknown = _objects(kind, given.get(key, []), name, key)
         skipped.extend(unknown)
+    lists["biomarkers"] = (*lists["biomarkers"], *_pregnancy(given, name))
     outcome = _object(Outcome, given["outcome"], f"{name}: outcome")[0] if "outcome" in given else None
     patient_id = _text(given, "patient_id", name)
     facts = Facts(
@@ -100,6 +102,16 @@ def _ecog(given: Mapping[str, Any], name: str) -> int | None:
     if value is not None and value != int(value):
         raise InputError(f"{name}: ecog is {value!r}; a whole number from 0 to 5 is needed.")
     return None if value is None else int(value)
+
+
+def _pregnancy(given: Mapping[str, Any], name: str) -> tuple[Biomarker, ...]:
+    """The key ``pregnancy_status`` as FHIR's observation of that name is kept."""
+    value, allowed = given.get("pregnancy_status"), sorted(set(PREGNANCY_ANSWERS.values()))
+    if value is None:
+        return ()
+    if value not in allowed:
+        raise InputError(f"{name}: pregnancy_status is {value!r}; allowed are {', '.join(allowed)}. Correct it.")
+    return (Biomarker(PREGNANCY_STATUS, value, SourceLocator(name, "pregnancy_status")),)
 
 
 def _sex(given: Mapping[str, Any], name: str) -> str | None:

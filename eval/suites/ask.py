@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from textwrap import wrap
 from typing import Any
 
 from assistant.claim import Claim, Verdict
@@ -22,6 +23,7 @@ from assistant.collect_draft import neutralise, sentence, word
 from assistant.evidence import Evidence, EvidenceKind, EvidenceSource, Ledger
 from assistant.grounding import check_claim
 from assistant.llm.chat_model import ChatRequest, Message, TextPart
+from encoders.errors import ContractError
 from eval.questions import extract_answer
 from eval.suites.item import Item, Kind
 from retrieval.passage import Hit, Query
@@ -31,6 +33,8 @@ Reply = Callable[[Item, ChatRequest], str]
 """What answers a request: a model's ``generate``, or answers by the book (scripted.py)."""
 MOST_TOKENS = {Kind.CHOICE: 64, Kind.SHORT: 64, Kind.LIST: 200, Kind.RUBRIC: 800}
 CLAIM_TOKENS = 300
+PIECE_CHARACTERS = 2400
+"""Most characters of one piece of a case in the ledger."""
 _ASKED = {
     Kind.CHOICE: 'You answer one multiple-choice medical question. Reply with one JSON object and nothing else: '
     '{"answer_choice": "<letter>", "confidence": <0 to 1>}.',
@@ -40,6 +44,7 @@ _ASKED = {
     '{"answers": ["<item>", ...], "confidence": <0 to 1>}.',
     Kind.RUBRIC: "You answer a health question as a careful clinician would.",
 }  # fmt: skip
+_RUBRIC_CITED = ' Reply with one JSON object and nothing else: {"answer": "<your answer>"}.'
 _CITED = (
     ' Add "claims": a list of {"text": "<one sentence>", "citations": ["<id>", ...]} that support the answer, each '
     "held by the evidence it cites."
@@ -62,35 +67,46 @@ class Answer:
     settled : the letter (CHOICE) or the texts (SHORT, LIST) it settles on; () = no answer, which is not a wrong one
     confidence : as the model says, 0..1; None where it says none
     claims, supported, cited : (assistant) claims written, held by the checker, and their citations
+    searched : whether anything was looked for; hits : what was found
+    refused : why the backend could not be given the item (a prompt longer than it reads); "" = it was
     """
 
     raw: str
     settled: tuple[str, ...]
     confidence: float | None
-    passages: tuple[str, ...]
+    searched: bool
+    hits: tuple[Hit, ...]
     claims: int
     supported: int
     cited: int
     seconds: float
+    refused: str = ""
 
 
 def ask(item: Item, system: System, reply: Reply, search: Search | None, *, k: int, seed: int) -> Answer:
     """Ask one item; a fresh request each time, so that nothing leaks between items."""
     start = time.perf_counter()
-    hits = search(Query(item.question, k=k)) if search is not None and system is not System.LLM else ()
+    searched = search is not None and system is not System.LLM
+    hits = search(Query(item.question, k=k)) if search is not None and searched else ()
     ledger = _ledger(item, hits) if system is System.ASSISTANT else None
-    raw = reply(item, build_request(item, hits, ledger, seed=seed))
+    refused = ""
+    try:
+        raw = reply(item, build_request(item, hits, ledger, seed=seed))
+    except ContractError as error:  # this backend cannot take this item; the others go on, and it is counted
+        raw, refused = "", str(error)
     claims = [] if ledger is None else _claims(raw)
     checked = [check_claim(c, ledger) for c in claims] if ledger is not None else []
     return Answer(
         raw=raw,
         settled=settle(item, raw),
         confidence=_confidence(raw),
-        passages=tuple(h.passage.passage_id for h in hits),
+        searched=searched,
+        hits=hits,
         claims=len(claims),
         supported=sum(c.verdict is Verdict.SUPPORTED for c in checked),
         cited=sum(len(c.citations) for c in claims),
         seconds=time.perf_counter() - start,
+        refused=refused,
     )
 
 
@@ -98,7 +114,7 @@ def build_request(item: Item, hits: tuple[Hit, ...], ledger: Ledger | None, *, s
     """The zero-shot request of an item; the gold answer is never in it."""
     if ledger is None:
         shown = "\n".join(f"Document {i} ({h.passage.title}): {h.passage.text}" for i, h in enumerate(hits, 1))
-        before = "\n\n".join(text for text in (shown, item.given) if text)
+        before = "\n\n".join(text for text in (shown, item.context) if text)
     else:
         before = "\n".join(f"[{e.id}] {e.type}: {e.text}" for e in ledger)
     options = "".join(f"\n{letter}. {text}" for letter, text in item.options.items())
@@ -106,7 +122,7 @@ def build_request(item: Item, hits: tuple[Hit, ...], ledger: Ledger | None, *, s
     room = MOST_TOKENS[item.kind] + (CLAIM_TOKENS if ledger is not None else 0)
     return ChatRequest(
         messages=(
-            Message("system", (TextPart(_ASKED[item.kind] + (_CITED if ledger is not None else "")),)),
+            Message("system", (TextPart(_task(item, ledger)),)),
             Message("user", (TextPart(f"{body}Question: {item.question}{options}"),)),
         ),
         allowed_ids=ledger.ids() if ledger is not None else (),
@@ -116,12 +132,19 @@ def build_request(item: Item, hits: tuple[Hit, ...], ledger: Ledger | None, *, s
     )
 
 
+def _task(item: Item, ledger: Ledger | None) -> str:
+    if ledger is None:
+        return _ASKED[item.kind]
+    return _ASKED[item.kind] + (_RUBRIC_CITED if item.kind is Kind.RUBRIC else "") + _CITED
+
+
 def _schema(item: Item, ledger: Ledger | None) -> dict[str, Any] | None:
-    if item.kind is Kind.RUBRIC:
+    if item.kind is Kind.RUBRIC and ledger is None:
         return None
     answer: dict[str, dict[str, Any]] = {
         Kind.CHOICE: {"answer_choice": {"type": "string", "enum": list(item.options)}},
         Kind.SHORT: {"answer": {"type": "string", "maxLength": 200}},
+        Kind.RUBRIC: {"answer": {"type": "string"}},
         Kind.LIST: {"answers": {"type": "array", "maxItems": 40, "items": {"type": "string", "maxLength": 120}}},
     }[item.kind]
     properties: dict[str, Any] = {**answer, "confidence": {"type": "number", "minimum": 0, "maximum": 1}}
@@ -142,12 +165,17 @@ def _ledger(item: Item, hits: tuple[Hit, ...]) -> Ledger:
         text = f"{hit.passage.title}: {sentence(fields['statement'].display)}"
         source = EvidenceSource(row_id=hit.passage.passage_id, file=hit.passage.source or None)
         found.append(Evidence(f"G{number}", EvidenceKind.GUIDELINE, "passage", text, fields, source))
-    if item.given:
-        quote = neutralise(item.given, limit=2400)
+    for number, piece in enumerate(_pieces(item.context), 1):
+        quote = neutralise(piece, limit=PIECE_CHARACTERS)
         fields = {"title": word("case"), "quote": word(quote)}
         text = f'The case states: "{quote}"'
-        found.append(Evidence("F1", EvidenceKind.FACT, "note", text, fields, EvidenceSource(place=item.key)))
+        found.append(Evidence(f"F{number}", EvidenceKind.FACT, "note", text, fields, EvidenceSource(place=item.key)))
     return Ledger(tuple(found))
+
+
+def _pieces(text: str) -> list[str]:
+    """The whole text in pieces that ``neutralise`` does not cut, broken between words."""
+    return wrap(text, PIECE_CHARACTERS - 100) if text else []  # spelled-out signs lengthen a text a little
 
 
 def _claims(raw: str) -> list[Claim]:
@@ -174,7 +202,9 @@ def settle(item: Item, raw: str) -> tuple[str, ...]:
         letter = extract_answer(raw, item.options)
         return () if letter is None else (letter,)
     if item.kind is Kind.RUBRIC:
-        return (raw.strip(),) if raw.strip() else ()
+        said = _object(raw).get("answer") if raw.lstrip().startswith("{") else None  # with claims beside it
+        text = (said if isinstance(said, str) else raw).strip()
+        return (text,) if text else ()
     said = _object(raw)
     found = said.get("answer" if item.kind is Kind.SHORT else "answers")
     texts = [found] if isinstance(found, str) else found if isinstance(found, list) else []

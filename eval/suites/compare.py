@@ -14,7 +14,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from encoders.errors import InputError
-from eval.suites.run import CONFIG, ITEMS, scored_items
+from eval.suites.folder import CONFIG, ITEMS, scored_items
 from eval.suites.score import Scored, cluster_bootstrap
 
 MOST_FLIPS = 500
@@ -63,6 +63,7 @@ def _config(folder: Path) -> dict[str, Any]:
 def _difference(pairs: Sequence[tuple[Scored, Scored]], seed: int) -> dict[str, Any]:
     change = np.array([b.score - a.score for a, b in pairs], np.float64)
     cases = [a.case if a.case is not None else f"\0{a.key}" for a, _ in pairs]
+    other = sum(a.answer != b.answer for a, b in pairs)
     better, worse = int((change > 0).sum()), int((change < 0).sum())
     return {
         "n": len(pairs),
@@ -72,6 +73,7 @@ def _difference(pairs: Sequence[tuple[Scored, Scored]], seed: int) -> dict[str, 
         "interval": list(cluster_bootstrap(change, cases, seed=seed)),
         "better": better,
         "worse": worse,
+        "answers_changed": other,
         "p_value": float(binomtest(better, better + worse).pvalue) if better + worse else 1.0,
     }
 

@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+PARTS = ("clinical", "imaging", "omics", "notes")
+"""Names a part of a case question may have."""
+
 
 class Kind(StrEnum):
     """CHOICE: one letter; SHORT: one accepted answer; LIST: several answers; RUBRIC: free text, by criteria."""
@@ -39,6 +42,9 @@ class Item:
     case : items of one case are not independent; None = the item stands alone
     images : file names the question is about; rubric : of a RUBRIC
     documents : ids of the documents that answer it, for retrieval metrics
+    contexts : texts that answer it (gold snippets), for tools that compare what was retrieved with them; never asked
+    groups : attribute -> value, for gaps between subgroups ("specialty" -> "Surgery")
+    parts : modality (PARTS) -> its text, shown after ``given``; what ablations take away or exchange
     """
 
     set: str
@@ -52,6 +58,14 @@ class Item:
     images: tuple[str, ...] = ()
     rubric: tuple[Criterion, ...] = ()
     documents: tuple[str, ...] = ()
+    contexts: tuple[str, ...] = ()
+    groups: Mapping[str, str] = field(default_factory=dict)
+    parts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def context(self) -> str:
+        """All that is told before the question: ``given``, then every part under its name."""
+        return "\n\n".join([*([self.given] if self.given else []), *(f"{n}:\n{t}" for n, t in self.parts.items() if t)])
 
     @property
     def key(self) -> str:

@@ -10,7 +10,8 @@ from html import escape
 from typing import Any
 
 from eval.suites.item import Problem
-from eval.suites.summary import MOST_PROBLEMS, PUBLISHED, interval, number
+from eval.suites.summary import MOST_PROBLEMS, PUBLISHED
+from eval.suites.tables import Table, interval, more_tables, number
 
 WIDTH, ROW, LEFT = 720, 30, 190
 SIDE = 260
@@ -42,6 +43,7 @@ def run_page(metrics: Mapping[str, Any], problems: Sequence[Problem]) -> str:
             f"{error:.3f} over {calibration['n']} items with a confidence, {calibration['without_confidence']} "
             "without. A dot on the line is well calibrated; its size is the number of items.</p>"
         )
+    parts += [_more(table) for table in more_tables(metrics)]
     if problems:
         listed = "".join(f"<li>{escape(p.key)}: {escape(p.reason)}</li>" for p in problems[:MOST_PROBLEMS])
         parts.append(f"<h2>Left out: {len(problems)} items of the file</h2><ul>{listed}</ul>")
@@ -93,7 +95,17 @@ def _table(rows: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
         cells = [name, f["n"], f["right"], f["partly"], f["wrong"], f["no_answer"], f["not_scored"],
                  number(f["accuracy"]), interval(f), published]  # fmt: skip
         body.append("<tr>" + "".join(f"<td>{escape(str(c))}</td>" for c in cells) + "</tr>")
-    top = "".join(f"<th scope='col'>{h}</th>" for h in head)
+    return _html_table(head, body)
+
+
+def _more(table: Table) -> str:
+    note = f"<p class='note'>{escape(table.note)}</p>" if table.note else ""
+    body = ["<tr>" + "".join(f"<td>{escape(str(c))}</td>" for c in row) + "</tr>" for row in table.rows]
+    return f"<h2>{escape(table.title)}</h2>{note}{_html_table(table.head, body)}"
+
+
+def _html_table(head: Sequence[str], body: Sequence[str]) -> str:
+    top = "".join(f"<th scope='col'>{escape(h)}</th>" for h in head)
     return f"<table><thead><tr>{top}</tr></thead><tbody>{''.join(body)}</tbody></table>"
 
 

@@ -14,13 +14,15 @@ vqa         VQA-RAD / SLAKE / PathVQA: [{qid, question, answer, image_name, answ
             10.1038/sdata.2018.251
 healthbench JSON lines {prompt_id, prompt: [{role, content}], rubrics: [{criterion, points, tags}]}: Arora et al., 2025,
             arXiv 2505.08775
-cases       our own: JSON lines {set, id, question, kind, options, gold, given, case}, the fields of eval/suites/item.py
+cases       our own: JSON lines {set, id, question, kind, options, gold, given, case, parts, groups, ...}, the fields of
+            eval/suites/item.py
 
 Not checked: whether a gold answer is right.
 """
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import re
@@ -30,7 +32,8 @@ from pathlib import Path
 from typing import Any
 
 from encoders.errors import InputError, SettingsError
-from eval.suites.item import Criterion, Item, Kind, Problem, Suite
+from eval.suites.groups import age_band
+from eval.suites.item import PARTS, Criterion, Item, Kind, Problem, Suite
 
 Found = Iterator[Item | Problem]
 LETTERS = "ABCDEFGHIJ"
@@ -138,24 +141,28 @@ def _pubmedqa(file: Path, content: bytes) -> Found:
         options = {letter: text for text, letter in answers.items()}
         given = "\n".join(item.get("CONTEXTS") or ())
         answer = answers[item["final_decision"]]
-        yield choice((PUBMEDQA, key), item.get("QUESTION"), options, answer, given=given, documents=(key,))
+        more = {"given": given, "documents": (key,), "contexts": tuple(map(str, item.get("CONTEXTS") or ()))}
+        yield choice((PUBMEDQA, key), item.get("QUESTION"), options, answer, **more)
 
 
 def _bioasq(file: Path, content: bytes) -> Found:
     for item in _json(file, content).get("questions", ()):
         key = ("bioasq_" + str(item.get("type")), str(item.get("id")))
-        documents = tuple(str(d).rpartition("/")[2] for d in item.get("documents") or ())
+        more = {
+            "documents": tuple(str(d).rpartition("/")[2] for d in item.get("documents") or ()),
+            "contexts": tuple(str(s.get("text", "")) for s in item.get("snippets") or ()),
+        }
         exact, body = item.get("exact_answer"), str(item.get("body") or "").strip()
         if not body or (exact is None and item.get("type") != "summary"):
             yield Problem("/".join(key), "has no question text" if not body else "has no exact answer")
         elif item.get("type") == "yesno":
             answer = {"yes": "A", "no": "B"}.get(str(exact).lower())
-            yield choice(key, body, {"A": "yes", "B": "no"}, answer, documents=documents)
+            yield choice(key, body, {"A": "yes", "B": "no"}, answer, **more)
         elif item.get("type") == "factoid":
-            yield Item(*key, body, Kind.SHORT, gold=tuple(_flat(exact)), documents=documents)
+            yield Item(*key, body, Kind.SHORT, gold=tuple(_flat(exact)), **more)
         elif item.get("type") == "list":
             gold = tuple(" | ".join(_flat(one)) for one in exact)
-            yield Item(*key, body, Kind.LIST, gold=gold, documents=documents)
+            yield Item(*key, body, Kind.LIST, gold=gold, **more)
         else:
             yield Problem("/".join(key), "summary question: an ideal answer in prose, no exact one")
 
@@ -171,9 +178,8 @@ def _medqa(file: Path, content: bytes) -> Found:
         if item is None:
             yield Problem(f"medqa/{name}", "is no JSON object")
             continue
-        yield choice(
-            ("medqa", str(item.get("id", name))), item.get("question"), item.get("options"), item.get("answer_idx")
-        )
+        key, groups = ("medqa", str(item.get("id", name))), _groups(item, examination="meta_info")
+        yield choice(key, item.get("question"), item.get("options"), item.get("answer_idx"), groups=groups)
 
 
 def _medmcqa(file: Path, content: bytes) -> Found:
@@ -190,7 +196,13 @@ def _medmcqa(file: Path, content: bytes) -> Found:
         if None in options.values():
             yield Problem(f"medmcqa/{name}", "lacks one of opa, opb, opc, opd")
             continue
-        yield choice(("medmcqa", str(item.get("id", name))), item.get("question"), options, answer)
+        key, groups = ("medmcqa", str(item.get("id", name))), _groups(item, specialty="subject_name")
+        yield choice(key, item.get("question"), options, answer, groups=groups)
+
+
+def _groups(item: Mapping[str, Any], **names: str) -> dict[str, str]:
+    """Attribute -> value, of the fields that are there."""
+    return {attribute: str(item[name]) for attribute, name in names.items() if item.get(name)}
 
 
 def _mtbbench(file: Path, content: bytes) -> Found:
@@ -211,8 +223,18 @@ def _mtbbench(file: Path, content: bytes) -> Found:
         images = tuple(f for f in step.get("files_available") or () if f.lower().endswith((".jpg", ".png")))
         yield choice(
             (name, f"{patient}-{number}"), question, options, answer,
-            given="\n\n".join([*known, *shown]), case=patient, images=images,
+            given="\n\n".join([*known, *shown]), case=patient, images=images, groups=_person(files),
         )  # fmt: skip
+
+
+def _person(files: Mapping[str, Any]) -> dict[str, str]:
+    """Sex and age band as the case's clinical file gives them; what it does not give is left out."""
+    try:
+        found = ast.literal_eval(str(files.get("patient_clinical_data.json", "{}")))
+    except (ValueError, SyntaxError):
+        return {}
+    age = found.get("age_at_initial_diagnosis")
+    return _groups(found, sex="sex") | ({"age": age_band(age)} if isinstance(age, int | float) else {})
 
 
 def _vqa(file: Path, content: bytes) -> Found:
@@ -240,7 +262,9 @@ def _healthbench(file: Path, content: bytes) -> Found:
         *before, last = turns
         given = "\n".join(f"{t['role']}: {t['content']}" for t in before)
         criteria = tuple(Criterion(r["criterion"], float(r["points"]), tuple(r.get("tags") or ())) for r in rubric)
-        yield Item(*key, str(last["content"]), Kind.RUBRIC, given=given, rubric=criteria)
+        themes = [t.partition(":")[2] for t in (item or {}).get("example_tags") or () if str(t).startswith("theme:")]
+        groups = {"theme": themes[0]} if themes else {}
+        yield Item(*key, str(last["content"]), Kind.RUBRIC, given=given, rubric=criteria, groups=groups)
 
 
 def _cases(file: Path, content: bytes) -> Found:
@@ -255,7 +279,13 @@ def _cases(file: Path, content: bytes) -> Found:
         if kind not in list(Kind):
             yield Problem("/".join(key), f"kind {kind!r} is none of {', '.join(Kind)}")
             continue
-        more = {k: row[k] for k in ("given", "case") if row.get(k) is not None}
+        parts = row.get("parts") or {}
+        if not isinstance(parts, dict) or not set(parts) <= set(PARTS):
+            yield Problem("/".join(key), f"parts {str(parts)[:60]} must be named {', '.join(PARTS)}")
+            continue
+        more: dict[str, Any] = {k: row[k] for k in ("given", "case", "groups") if row.get(k) is not None}
+        more |= {k: tuple(map(str, row[k])) for k in ("documents", "contexts", "images") if row.get(k)}
+        more["parts"] = {name: str(text) for name, text in parts.items()}
         gold = _flat(row.get("gold") or ())
         if kind == Kind.CHOICE:
             yield choice(key, row["question"], row.get("options"), gold[0] if gold else None, **more)

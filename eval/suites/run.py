@@ -2,53 +2,57 @@
 where it stopped.
 
 ``items.jsonl`` gets one line an item as soon as it is answered, so a run that is killed loses what was being asked and
-nothing else; a last line cut in half is dropped. The figures depend on the items alone, not on the order of the lines,
-the number of workers or how often the run was stopped; seconds go to ``timing.json``.
+nothing else. The figures depend on the items alone, not on the order of the lines, the number of workers or how often
+the run was stopped; seconds and tokens stand apart, under ``cost``.
 
-Not known here: file forms, how an item is asked or scored.
+A line's tokens are those counted since the line before: exact in all, and an item's own where one is asked at a time.
+
+Not known here: file forms, how an item is asked, scored or judged.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from assistant.report import RESEARCH_USE
 from encoders.atomic_write import write_atomically
-from encoders.errors import SettingsError
+from encoders.errors import RadomicaError, SettingsError
 from eval.benchmark import Progress, commit, machine
 from eval.suites.ask import Answer, Reply, Search, System, ask
-from eval.suites.item import Item, Suite
+from eval.suites.folder import (
+    ABLATIONS,
+    CONFIG,
+    ITEMS,
+    METRICS,
+    PROBLEMS,
+    RAGAS,
+    TIMING,
+    RunConfig,
+    claim_folder,
+    judged_items,
+    lines,
+    scored,
+    whole_lines,
+)
+from eval.suites.groups import group_figures, groups_of
+from eval.suites.item import Item, Problem, Suite
+from eval.suites.judge import Judge, judge_items
 from eval.suites.page import run_page
+from eval.suites.pool import Speaker, in_parallel
 from eval.suites.read import first_of_each
-from eval.suites.score import Scored, score_answer, summarise
+from eval.suites.retrieval import document_ranking, mean_figures, retrieval_figures
+from eval.suites.rubric import rubric_figures
+from eval.suites.score import score_answer, summarise
+from eval.suites.severity import Severity, SeverityScale
 from eval.suites.summary import summary_markdown
+from eval.suites.tokens import Tokens, cost_figures
 
-CONFIG, ITEMS, METRICS, TIMING, PROBLEMS = "config.json", "items.jsonl", "metrics.json", "timing.json", "problems.json"
+__all__ = ["CONFIG", "ITEMS", "METRICS", "RunConfig", "run_suite", "write_pages"]
 RAW_CHARACTERS = 4000
-SAID_EVERY_S = 5.0
-
-
-@dataclass(frozen=True)
-class RunConfig:
-    """One run. data : file name; limit : first N items of each set, None = all; k : passages a search gives."""
-
-    suite: str
-    data: str
-    data_sha256: str
-    system: System
-    llm: str
-    seed: int = 0
-    limit: int | None = None
-    k: int = 5
 
 
 def run_suite(
@@ -57,149 +61,97 @@ def run_suite(
     reply: Reply,
     out: Path,
     *,
-    versions: Mapping[str, str],
     search: Search | None = None,
+    judge: Judge | None = None,
     parallel: int = 1,
     progress: Progress = None,
 ) -> dict[str, Any]:
-    """Ask every item that ``out`` does not hold yet, write the folder's files, return the metrics.
+    """Ask every item that ``out`` does not hold yet, judge the rubric answers, write the folder's files.
+
+    ``reply`` may have ``versions()`` (what runs) and ``tokens()`` (read and written so far). Returns the metrics.
 
     Raises
     ------
-    SettingsError: ``out`` holds a run of another configuration, or the system needs a search and has none.
+    SettingsError: ``out`` holds a run of another configuration, the system needs a search and has none, or the
+        configuration names a judge and none is given.
     LLMUnreachableError: the server does not answer; items answered so far stay, the same command goes on.
     """
     if config.system is not System.LLM and search is None:
         raise SettingsError(f"system {config.system.value!r} needs a search; pass retrieval.search.search.")
-    if parallel < 1:
-        raise SettingsError(f"--parallel is {parallel}; it must be at least 1.")
-    _claim_folder(out, config)
+    if (config.judge is None) != (judge is None):
+        raise SettingsError(f"the configuration names judge {config.judge!r}; give that judge, or none in both.")
+    claim_folder(out, config)
     items = first_of_each(suite.items, config.limit)
-    done = _answered(out / ITEMS)
+    _ask_missing(config, items, reply, out, search=search, parallel=parallel, progress=progress)
+    if judge is not None:
+        judge_items(out, items, judge, seed=config.seed, parallel=parallel, progress=progress)
+    return _finish(out, config, suite, getattr(reply, "versions", dict)())
+
+
+def _ask_missing(
+    config: RunConfig, items: Sequence[Item], reply: Reply, out: Path, *, search: Search | None, parallel: int,
+    progress: Progress,
+) -> None:  # fmt: skip
+    done = {line["key"] for line in whole_lines(out / ITEMS)}
     waiting = [(i, item) for i, item in enumerate(items) if item.key not in done]
-    say = _Speaker(progress, len(items), len(items) - len(waiting))
-    with (out / ITEMS).open("a", encoding="utf-8") as stream:
-        for index, item, answer in _ask_all(waiting, config, reply, search, parallel):
-            stream.write(json.dumps(_line(index, item, answer), ensure_ascii=False) + "\n")
-            stream.flush()
-            say.one_more()
-    return _finish(out, config, suite, items, versions)
+    say = Speaker(progress, "items", len(items), len(items) - len(waiting))
+    count = getattr(reply, "tokens", None)
+    before = count() if count else Tokens()
 
-
-def _ask_all(
-    waiting: Sequence[tuple[int, Item]], config: RunConfig, reply: Reply, search: Search | None, parallel: int
-) -> Iterator[tuple[int, Item, Answer]]:
-    def one(item: Item) -> Answer:
-        return ask(item, config.system, reply, search, k=config.k, seed=config.seed)
-
-    if parallel == 1:
-        for index, item in waiting:
-            yield index, item, one(item)
-        return
-    with ThreadPoolExecutor(parallel) as pool:
-        under_way: dict[Future[Answer], tuple[int, Item]] = {}
-        rest = iter(waiting)
+    def one(pair: tuple[int, Item]) -> Answer:
         try:
-            while True:
-                while len(under_way) < 2 * parallel and (pair := next(rest, None)) is not None:
-                    under_way[pool.submit(one, pair[1])] = pair
-                if not under_way:
-                    return
-                for future in wait(under_way, return_when=FIRST_COMPLETED).done:
-                    index, item = under_way.pop(future)
-                    yield index, item, future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+            return ask(pair[1], config.system, reply, search, k=config.k, seed=config.seed)
+        except RadomicaError as error:
+            error.add_note(f"It stopped at item {pair[1].key}.")
+            raise
+
+    answered = len(items) - len(waiting)
+    with (out / ITEMS).open("a", encoding="utf-8") as stream:
+        try:
+            for (index, item), answer in in_parallel(one, waiting, parallel):
+                now = count() if count else before + Tokens(uncounted=1)
+                stream.write(json.dumps(_line(index, item, answer, now - before, config.k), ensure_ascii=False) + "\n")
+                stream.flush()
+                before, answered = now, answered + 1
+                say.one_more()
+        except RadomicaError as error:
+            error.add_note(
+                f"{answered} of {len(items)} items are answered and kept in {out}; the same command goes on with the "
+                "rest."
+            )
+            raise
 
 
-class _Speaker:
-    """Says now and then how many items are done and how long the rest will take."""
-
-    def __init__(self, progress: Progress, total: int, done: int) -> None:
-        self._progress, self._total, self._done, self._asked = progress, total, done, 0
-        self._start = self._last = time.monotonic()
-        if progress and done:
-            progress(f"{done} of {total} items were answered before; going on")
-
-    def one_more(self) -> None:
-        self._done, self._asked = self._done + 1, self._asked + 1
-        now = time.monotonic()
-        if self._progress and (now - self._last > SAID_EVERY_S or self._done == self._total):
-            left = (now - self._start) / self._asked * (self._total - self._done)
-            self._progress(f"{self._done}/{self._total} items, {left:.0f} s to go")
-            self._last = now
-
-
-def _claim_folder(out: Path, config: RunConfig) -> None:
-    """Write the configuration, or see that the folder's is the same."""
-    out.mkdir(parents=True, exist_ok=True)
-    path, mine = out / CONFIG, json.loads(json.dumps(asdict(config)))
-    if not path.exists():
-        write_atomically(path, json.dumps(mine, indent=1) + "\n")
-        return
-    held = json.loads(path.read_text(encoding="utf-8"))
-    differ = sorted(k for k in mine.keys() | held.keys() if mine.get(k) != held.get(k))
-    if differ:
-        said = "; ".join(f"{k} {held.get(k)!r} there, {mine.get(k)!r} now" for k in differ)
-        raise SettingsError(f"{out} holds another run ({said}); give another --out, or the same settings to go on.")
-
-
-def _answered(path: Path) -> set[str]:
-    """Keys of the items a folder holds; a last line without its end is cut off first."""
-    if not path.exists():
-        return set()
-    with path.open("rb+") as stream:
-        whole = stream.seek(0, os.SEEK_END)
-        end = _end_of_last_line(stream, whole)
-        if end < whole:
-            stream.truncate(end)
-    return {line["key"] for line in _lines(path)}
-
-
-def _end_of_last_line(stream: Any, whole: int) -> int:
-    block, place = 65536, whole
-    while place > 0:
-        start = max(0, place - block)
-        stream.seek(start)
-        found = stream.read(place - start).rfind(b"\n")
-        if found >= 0:
-            return start + found + 1
-        place = start
-    return 0
-
-
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8") as stream:
-        for line in stream:
-            yield json.loads(line)
-
-
-def _line(index: int, item: Item, answer: Answer) -> dict[str, Any]:
+def _line(index: int, item: Item, answer: Answer, tokens: Tokens, k: int) -> dict[str, Any]:
     outcome, score = score_answer(item, answer.settled)
+    documents = document_ranking(answer.hits, item.documents)
+    searched = bool(item.documents) and answer.searched
     return {
         "key": item.key, "index": index, "set": item.set, "id": item.id, "case": item.case, "outcome": outcome,
         "score": score, "answer": answer.settled, "gold": item.gold, "confidence": answer.confidence,
-        "claims": answer.claims, "supported": answer.supported, "cited": answer.cited, "passages": answer.passages,
-        "seconds": round(answer.seconds, 6), "raw": answer.raw[:RAW_CHARACTERS],
+        "claims": answer.claims, "supported": answer.supported, "cited": answer.cited,
+        "question": item.question, "options": item.options, "groups": groups_of(item),
+        "passages": [
+            {"id": h.passage.passage_id, "title": h.passage.title, "text": h.passage.text} for h in answer.hits
+        ],
+        "documents": documents,
+        "retrieval": retrieval_figures(documents, item.documents, k) if searched else None,
+        **({"reference_contexts": item.contexts} if item.contexts else {}),
+        **({"refused": answer.refused} if answer.refused else {}),
+        "seconds": round(answer.seconds, 6), "tokens": asdict(tokens), "raw": answer.raw[:RAW_CHARACTERS],
     }  # fmt: skip
 
 
-_KEPT = ("index", "set", "id", "case", "outcome", "score", "confidence", "claims", "supported", "cited")
-
-
-def scored_items(out: Path) -> list[Scored]:
-    """The scored records of a run folder."""
-    return [_scored(line) for line in _lines(out / ITEMS)]
-
-
-def _scored(line: Mapping[str, Any]) -> Scored:
-    return Scored(answer=tuple(line["answer"]), **{k: line[k] for k in _KEPT})
-
-
-def _finish(
-    out: Path, config: RunConfig, suite: Suite, items: Sequence[Item], versions: Mapping[str, str]
-) -> dict[str, Any]:
-    records = [(_scored(line), line["seconds"]) for line in _lines(out / ITEMS)]
+def _finish(out: Path, config: RunConfig, suite: Suite, versions: Mapping[str, str]) -> dict[str, Any]:
+    judged = judged_items(out) if config.judge is not None else {}
+    records, seconds, tokens, refused = [], [], Tokens(), 0
+    for line in lines(out / ITEMS):
+        records.append(scored(line, judged.get(line["key"])))
+        seconds.append(line["seconds"])
+        tokens += Tokens(**line.get("tokens", {}))
+        refused += "refused" in line
+    weights = config.severity_weights
+    scale = SeverityScale({Severity(k): v for k, v in weights.items()}) if weights else SeverityScale()
     metrics = {
         "suite": config.suite,
         "research_use": RESEARCH_USE,
@@ -208,13 +160,29 @@ def _finish(
         "commit": commit(),
         "machine": machine(),
         "items_left_out": len(suite.problems),
-        **summarise([scored for scored, _ in records], seed=config.seed),
+        "items_refused_by_the_backend": refused,
+        **summarise(records, seed=config.seed),
+        "groups": group_figures(records, seed=config.seed),
+        "retrieval": mean_figures(records, seed=config.seed) if config.system is not System.LLM else None,
+        "rubric": rubric_figures(list(judged.values()), scale, seed=config.seed) if judged else None,
+        "cost": cost_figures(seconds, tokens),
     }
-    seconds = np.array([spent for _, spent in records])
-    timing = {"items": len(seconds), "median_s": float(np.median(seconds)), "p95_s": float(np.quantile(seconds, 0.95))}
-    write_atomically(out / METRICS, json.dumps(metrics, indent=1, allow_nan=False) + "\n")
-    write_atomically(out / TIMING, json.dumps(timing, indent=1) + "\n")
     write_atomically(out / PROBLEMS, json.dumps([asdict(p) for p in suite.problems], indent=1) + "\n")
-    write_atomically(out / "summary.md", summary_markdown(metrics, suite.problems))
-    write_atomically(out / "run.html", run_page(metrics, suite.problems))
+    write_atomically(out / TIMING, json.dumps(metrics["cost"], indent=1) + "\n")
+    return write_pages(out, metrics)
+
+
+def write_pages(out: Path, metrics: dict[str, Any]) -> dict[str, Any]:
+    """Write metrics.json, summary.md and run.html from the metrics and what else the folder holds; gives the metrics.
+
+    What else: figures of ablations (ablations.py) and of RAGAS (ragas.py).
+    """
+    for name, file in (("ablations", ABLATIONS), ("ragas", RAGAS)):
+        path = out / file
+        if path.is_file():
+            metrics[name] = json.loads(path.read_text(encoding="utf-8"))["figures"]
+    problems = [Problem(**p) for p in json.loads((out / PROBLEMS).read_text(encoding="utf-8"))]
+    write_atomically(out / METRICS, json.dumps(metrics, indent=1, allow_nan=False) + "\n")
+    write_atomically(out / "summary.md", summary_markdown(metrics, problems))
+    write_atomically(out / "run.html", run_page(metrics, problems))
     return metrics

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -30,11 +30,13 @@ REPEATS = 1000
 RIGHT, WRONG, PARTLY, NO_ANSWER, NOT_SCORED = "right", "wrong", "partly", "no answer", "not scored"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Scored:
     """One item's record, as a run folder's items.jsonl holds it (raw answers aside).
 
     index : place in the suite; score : 0..1, None = not scored; outcome : RIGHT, WRONG, PARTLY, NO_ANSWER, NOT_SCORED
+    groups : attribute -> value (groups.py); retrieval : figures of what was found for it (retrieval.py), None = no
+    search, or nothing labelled
     """
 
     index: int
@@ -48,6 +50,8 @@ class Scored:
     claims: int = 0
     supported: int = 0
     cited: int = 0
+    groups: Mapping[str, str] = field(default_factory=dict)
+    retrieval: Mapping[str, float] | None = None
 
     @property
     def key(self) -> str:
@@ -90,13 +94,31 @@ def list_f_measure(gold: Sequence[str], said: Sequence[str]) -> float:
     return 2 * precision * recall / (precision + recall)
 
 
-def rubric_score(rubric: Sequence[Criterion], met: Sequence[bool]) -> float:
-    """Points of the criteria met over all points that can be won, cut to 0..1."""
+def rubric_share(rubric: Sequence[Criterion], met: Sequence[bool]) -> float | None:
+    """Points of the criteria met over all points that can be won: below 0 where faults outweigh; None: nothing to win.
+
+    Raises
+    ------
+    InputError: not one judgement a criterion.
+    """
     if len(rubric) != len(met):
         raise InputError(f"{len(met)} judgements for {len(rubric)} criteria; give one each.")
     possible = sum(c.points for c in rubric if c.points > 0)
     won = sum(c.points for c, m in zip(rubric, met, strict=True) if m)
-    return float(min(max(won / possible, 0.0), 1.0))
+    return won / possible if possible else None
+
+
+def rubric_score(rubric: Sequence[Criterion], met: Sequence[bool]) -> float:
+    """``rubric_share`` cut to 0..1.
+
+    Raises
+    ------
+    InputError: not one judgement a criterion, or no criterion worth points.
+    """
+    share = rubric_share(rubric, met)
+    if share is None:
+        raise InputError(f"none of {len(rubric)} criteria is worth points; a rubric needs at least one above 0.")
+    return float(min(max(share, 0.0), 1.0))
 
 
 def summarise(items: Sequence[Scored], *, seed: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from assistant.report import RESEARCH_USE
 from eval.suites.item import Problem
+from eval.suites.tables import interval, markdown_rows, more_tables, number
 
 PUBLISHED: Mapping[str, tuple[tuple[str, float, str], ...]] = {
     "mmlu": (("GPT-4, chain of thought", 0.894, "MIRAGE"), ("GPT-4, MedRAG", 0.872, "MIRAGE"),
@@ -19,11 +20,17 @@ PUBLISHED: Mapping[str, tuple[tuple[str, float, str], ...]] = {
                  ("GPT-3.5, chain of thought, no abstract", 0.360, "MIRAGE"), ("GPT-3.5, MedRAG", 0.674, "MIRAGE")),
     "bioasq": (("GPT-4, chain of thought", 0.843, "MIRAGE"), ("GPT-4, MedRAG", 0.926, "MIRAGE"),
                ("GPT-3.5, chain of thought", 0.743, "MIRAGE"), ("GPT-3.5, MedRAG", 0.903, "MIRAGE")),
+    "bioasq_yesno": (("GPT-4, chain of thought, on MIRAGE's yes/no questions", 0.843, "MIRAGE"),
+                     ("GPT-4, MedRAG, on MIRAGE's yes/no questions", 0.926, "MIRAGE")),
+    "pubmedqa_with_abstract": (("one human, 500 test questions", 0.780, "PubMedQA"),
+                               ("BioBERT, 500 test questions", 0.681, "PubMedQA"),
+                               ("always yes, 500 test questions", 0.552, "PubMedQA")),
     "mtbbench_hancock": (("best published", 0.672, "MTBBench logs"), ("Gemma 3 12B", 0.608, "MTBBench logs"),
                          ("Gemma 3 12B with tools", 0.669, "MTBBench logs")),
 }  # fmt: skip
 """Set -> (system, accuracy, source). MIRAGE: Xiong et al. 2024, 10.18653/v1/2024.findings-acl.372, all 7,663 items;
-MTBBench: recomputed from the logs of its repository. Another sample of items than a run's may be under them."""
+PubMedQA: Jin et al. 2019, 10.18653/v1/D19-1259; MTBBench: recomputed from the logs of its repository. Another sample
+of items than a run's may be under them."""
 
 MOST_PROBLEMS = 20
 
@@ -43,7 +50,8 @@ def summary_markdown(metrics: Mapping[str, Any], problems: Sequence[Problem]) ->
     lines += [
         "",
         f"Mean over sets: {number(metrics['mean_over_sets'])}. Published figures: MIRAGE is Xiong et al. 2024 (all "
-        "7,663 items), MTBBench its published logs; read them as anchors, the items may differ.",
+        "7,663 items), PubMedQA is Jin et al. 2019, MTBBench its published logs; read them as anchors, the items may "
+        "differ.",
     ]
     whole = metrics["all_items"]
     if whole["claims"]:
@@ -57,20 +65,18 @@ def summary_markdown(metrics: Mapping[str, Any], problems: Sequence[Problem]) ->
             f"Expected calibration error {told['expected_calibration_error']:.3f} over {told['n']} items with a "
             f"confidence ({told['without_confidence']} without)."
         )
+    if whole["not_scored"]:
+        lines.append(f"{whole['not_scored']} answers are not scored; free text needs a judge (--judge SPEC).")
+    if metrics["items_refused_by_the_backend"]:
+        lines.append(
+            f"{metrics['items_refused_by_the_backend']} items could not be given to this backend (the reason stands in "
+            "items.jsonl under refused); they count as no answer."
+        )
+    for table in more_tables(metrics):
+        lines += ["", f"## {table.title}", "", *([table.note, ""] if table.note else []), *markdown_rows(table)]
     if problems:
         lines += ["", f"Left out, {len(problems)} items of the file:", ""]
         lines += [f"- {p.key}: {p.reason}" for p in problems[:MOST_PROBLEMS]]
         lines += [f"- ... {len(problems) - MOST_PROBLEMS} more in problems.json"] * (len(problems) > MOST_PROBLEMS)
     lines += ["", f"Commit {metrics['commit']}, {metrics['machine']}."]
     return "\n".join(lines) + "\n"
-
-
-def number(value: float | None) -> str:
-    """Three digits, or what says that there is none."""
-    return "not measured" if value is None else f"{value:.3f}"
-
-
-def interval(figures: Mapping[str, Any]) -> str:
-    """ "0.812 to 0.843"."""
-    found = figures["interval"]
-    return "" if found is None else f"{found[0]:.3f} to {found[1]:.3f}"

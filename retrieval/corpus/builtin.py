@@ -156,6 +156,10 @@ def row_from(raw: Mapping[str, Any]) -> TherapyRow:
         raise _fail(row_id, (raw["level_system"], raw["level"]), f"levels are {dict(LEVELS)}.", "Correct the level.")
     if not raw["line"].startswith(LINES):
         raise _fail(row_id, raw["line"], f"a line starts with one of {LINES}.", "Correct the line.")
+    if not 1 <= raw.get("after_at_least", 1) <= max(1, len(raw.get("after", ()))):
+        raise _fail(
+            row_id, raw["after_at_least"], "after_at_least is 1 to the number of drugs in after.", "Correct it."
+        )
     return TherapyRow(
         row_id=row_id,
         drugs=drugs,
@@ -177,6 +181,8 @@ def row_from(raw: Mapping[str, Any]) -> TherapyRow:
         lines_allowed=tuple(raw.get("lines_allowed", ())),
         not_after=tuple(_known_drug(row_id, d) for d in raw.get("not_after", ())),
         after=tuple(_known_drug_or_class(row_id, d) for d in raw.get("after", ())),
+        after_at_least=raw.get("after_at_least", 1),
+        after_all=tuple(tuple(_known_drug_or_class(row_id, d) for d in group) for group in raw.get("after_all", ())),
         not_in=tuple(_known_disease(row_id, code) for code in raw.get("not_in", ())),
     )
 

@@ -1,7 +1,7 @@
 """A source's disease as an OncoTree code: the code itself, the code's name, or a name of knowledge/disease_names.tsv.
 
-The table maps the words of the Disease Ontology and the NCI Thesaurus that CIViC and MOAlmanac use; blood cancers
-are not in the table of codes (encoders/oncotree.py) and give None.
+The table maps the words of the Disease Ontology and the NCI Thesaurus that CIViC and MOAlmanac use; rare blood
+cancers are not in the table of codes (encoders/oncotree.py) and give None.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
 Columns: row_id, drugs ("a + b"), disease (OncoTree code, name or ANY), gene, alteration ("V600E", "exon 19
 deletion", "amplification", "fusion", "mutation", "wild type"; or biomarker, comparison and threshold), direction,
-level_system, level, source; and, where known, line, lines_allowed, after, not_after ("a; b"), approval, trial, pmid,
-reviewed, statement, contraindications, monitoring. What this module does not know: whether a row is true.
+level_system, level, source; and, where known, line, lines_allowed, after ("a; b": one of them), after_all ("a; b + c":
+one of a and b, and c), not_after ("a; b"), approval, trial, pmid, reviewed, statement, contraindications, monitoring.
+What this module does not know: whether a row is true.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from retrieval.therapy_rows import LEVEL_RANKS
 
 NEEDED = ("row_id", "drugs", "disease", "direction", "level_system", "level", "source")
 OPTIONAL = (
-    "gene", "alteration", "biomarker", "comparison", "threshold", "line", "lines_allowed", "after", "not_after",
-    "approval", "trial", "pmid", "reviewed", "statement", "contraindications", "monitoring",
+    "gene", "alteration", "biomarker", "comparison", "threshold", "line", "lines_allowed", "after", "after_all",
+    "not_after", "approval", "trial", "pmid", "reviewed", "statement", "contraindications", "monitoring",
 )  # fmt: skip
 COMPARISONS = ("=", ">=", "<=", ">", "<")
 MAX_FAULTS_SHOWN = 10
@@ -113,12 +114,17 @@ def _row(line: Mapping[str, str]) -> TherapyRow:
         monitoring=_split(line.get("monitoring", "")),
         lines_allowed=tuple(int(n) for n in lines),
         not_after=tuple(_drug(d) for d in _split(line.get("not_after", ""))),
-        after=tuple(d if d in drug_classes() else _drug(d) for d in _split(line.get("after", ""))),
+        after=_drugs_or_classes(line.get("after", "")),
+        after_all=tuple(_drugs_or_classes(g) for g in line.get("after_all", "").split("+") if g.strip()),
     )
 
 
 def _split(text: str) -> tuple[str, ...]:
     return tuple(part for part in (p.strip() for p in text.split(";")) if part)
+
+
+def _drugs_or_classes(text: str) -> tuple[str, ...]:
+    return tuple(d if d in drug_classes() else _drug(d) for d in _split(text))
 
 
 def _drug(written: str) -> str:

@@ -532,13 +532,16 @@ def what_if(question: str) -> Iterator[ChatEvent]:
 
 
 @pytest.fixture
-def fake_chain(report: Report, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Replaces reading, the model and the pipeline; files, jobs, HTTP and the page stay real.
+def fake_chain(install_chain: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """``install_chain`` for one test. Call it; ``wait`` is called while a report is being written."""
+    return lambda **options: install_chain(monkeypatch, **options)
 
-    Call it; ``wait`` is called while a report is being written.
-    """
 
-    def install(wait: Callable[[], object] = lambda: None) -> None:
+@pytest.fixture(scope="session")
+def install_chain(report: Report) -> Callable[..., None]:
+    """install(monkeypatch): replaces reading, the model and the pipeline; files, jobs, HTTP and the page stay real."""
+
+    def install(monkeypatch: pytest.MonkeyPatch, wait: Callable[[], object] = lambda: None) -> None:
         def write_case(folder: Path, *, seed: int) -> str:
             (folder / "record.json").write_text("{}", encoding="utf-8")
             return report.case_id

@@ -14,7 +14,8 @@ import pytest
 
 from app.chat_events import AnswerText
 from app.doctor import find_chromium
-from app.page_html import Turn, cited, conversation, evidence_panel, evidence_table, report_frame
+from app.page.case_tabs import evidence_tab
+from app.page_html import Turn, cited, conversation, evidence_panel, report_frame
 from app.settings import Settings
 from assistant.report import Report
 
@@ -59,7 +60,7 @@ def test_the_panel_holds_every_entry_with_its_picture(report: Report) -> None:
     panel = evidence_panel(data)
     assert all(f'data-id="{e.id}"' in panel for e in report.evidence)
     assert panel.count("data:image/png;base64,") == 3  # I1 and I2 lie on the CT, I3 on the PET
-    assert "<script>alert" not in panel + evidence_table(data)
+    assert "<script>alert" not in panel + evidence_tab(data)
     assert 'href="https://pubmed.ncbi.nlm.nih.gov/29151359/"' in panel
 
 
@@ -160,7 +161,9 @@ def test_open_the_demo_case_ask_two_questions_and_open_a_source(server: str, bro
         assert "on a copy of the patient, changed as supposed" in source.inner_text()
     page.locator(".rd-a .rd-chip", has_text="P1").last.click()
     assert source.count() == 1 and "Computed for this answer" not in source.inner_text()
-    page.get_by_role("tab", name="Downloads").click()
+    page.keyboard.press("Escape")
+    assert source.count() == 0
+    page.get_by_role("tab", name="Files").click()
     assert page.get_by_role("link", name="report.json").is_visible()
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390

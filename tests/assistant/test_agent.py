@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -34,6 +35,11 @@ from assistant.tools import Tool, ToolArguments, ToolCall, ToolResult, ToolSessi
 from encoders.errors import SettingsError
 from encoders.patient import Note, SourceLocator, Variant
 from encoders.prediction import Measurement
+from retrieval.added_documents import knowledge_folder
+from retrieval.embed import load_embedding
+from retrieval.knowledge_add import add_file
+from retrieval.knowledge_record import Details
+from retrieval.knowledge_store import KnowledgeStore
 
 
 def case(toy: ModuleType, **changes: object) -> CaseContext:
@@ -205,6 +211,26 @@ def test_a_slow_tool_is_given_up_and_its_late_result_is_not_used(toy: ModuleType
     step, result = call_tool(ToolCall("slow", {}), session, tools, {"slow"})
     assert (step.status, result) == ("timed out", None) and "0.05 s" in step.note
     assert gone.wait(5) and "F99" not in session.ledger
+
+
+def test_documents_of_the_open_case_are_searched_and_nobody_elses(
+    toy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RADOMICA_KNOWLEDGE", str(tmp_path / "knowledge"))
+    context = case(toy)
+    letter = "The outside board advised {} after discussing adjuvant radiotherapy of the chest in March."
+    for owner, drug in ((context.patient.patient_id, "durvalumab"), ("OTHER-2", "cemiplimab")):
+        path = tmp_path / f"{drug}.md"
+        path.write_text(f"# Letter\n\n{letter.format(drug)}\n", encoding="utf-8")
+        add_file(KnowledgeStore(knowledge_folder(), patient_id=owner), path, load_embedding(), Details())
+    session = ToolSession(context, context.ledger)
+    arguments = {"query": "What did the outside board advise after adjuvant radiotherapy?", "about": "guidelines"}
+    step, result = call_tool(ToolCall("search_guidelines", arguments), session, TOOLS, {"search_guidelines"})
+    assert step.status == "done" and result is not None
+    quoted = [e.fields["quote"].display for e in session.added if e.type == "note"]
+    assert len(quoted) == 1 and "durvalumab" in quoted[0]
+    assert not any("cemiplimab" in e.text for e in session.ledger)
+    assert set(result.added) >= {e.id for e in session.added if e.type == "note"}
 
 
 # ---- schemas, and models that can call tools ----

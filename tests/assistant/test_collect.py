@@ -12,7 +12,7 @@ import pytest
 
 from assistant.collect import CAPS, OFFERED_CAP, collect_evidence
 from assistant.collect_draft import REMOVED, neutralise, ordinal
-from assistant.collect_prediction import risk_group
+from assistant.collect_prediction import draft_predictions, risk_group
 from assistant.contradictions import find_contradictions, predicted_label
 from assistant.evidence import EVIDENCE_FIELDS, Ledger
 from encoders.kaplan_meier import fit_kaplan_meier
@@ -159,6 +159,21 @@ def test_notes_against_the_record_stage_and_drug(toy: ModuleType) -> None:
 def test_another_cancer_type_than_recorded(toy: ModuleType) -> None:
     (found,) = find_contradictions(toy.toy_patient(oncotree_code="BRCA", diagnosis=Diagnosis()), toy.toy_prediction())
     assert found.kind == "cancer_type" and "lung adenocarcinoma" in found.first
+
+
+@pytest.mark.parametrize(
+    ("recorded", "predicted", "agreement"),
+    [("IDC", "BRCA", "agrees with the record"), ("NSCLC", "LUAD", "agrees with the record"),
+     ("LUSC", "LUAD", "disagrees with the record"), ("ILC", "LUAD", "disagrees with the record"),
+     (None, "LUAD", "no cancer type is recorded")],
+)  # fmt: skip
+def test_a_predicted_type_agrees_with_a_narrower_or_broader_one(
+    toy: ModuleType, recorded: str | None, predicted: str, agreement: str
+) -> None:
+    one = Prediction("cancer_type", 0.97, "c", "h", label=predicted, probability=0.97, inputs=("imaging",))
+    prediction = toy.toy_prediction(predictions=(one,), attributions=())
+    (draft,) = draft_predictions(toy.toy_patient(oncotree_code=recorded), prediction)
+    assert draft.fields["agreement"].display == agreement
 
 
 @pytest.mark.parametrize(

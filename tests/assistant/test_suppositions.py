@@ -29,6 +29,9 @@ def stage_two(toy: ModuleType) -> Ledger:
         "Were she MSI-H, which drugs would she get?",
         "Let's say BRAF V600E were there, what then?",
         "In case of a MET exon 14 skipping variant, what changes?",
+        "Picture him with metastatic disease, stage IV. What comes within reach?",
+        "Say the performance status drops to 3. Consequence for the outlook?",
+        "Should a BRAF V600E surface on repeat testing, which drugs come in?",
         "Would osimertinib stay on the list without the EGFR mutation?",
     ],
 )

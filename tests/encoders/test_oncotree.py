@@ -48,3 +48,18 @@ def test_codes_and_names_agree_with_the_official_list():
         official = {row["code"]: row["name"] for row in csv.DictReader(handle, delimiter="\t")}
     ours = {code: node.name for code, node in oncotree.table().items()}
     assert {code: official.get(code) for code in ours} == ours
+
+
+def test_blood_cancers_are_told_from_solid_tumours():
+    assert all(oncotree.is_blood_cancer(code) for code in ("AML", "CLLSLL", "PCM", "BLLBCRABL1", "MYELOID", "CHL"))
+    assert not any(oncotree.is_blood_cancer(code) for code in ("LUAD", "SOFT_TISSUE", "ANY", "nothing", None))
+    assert oncotree.ancestors("CMLBCRABL1") == ("CML", "MPN", "MNM", "MYELOID")
+    assert oncotree.ancestors("FL") == ("MBN", "NHL", "LNM", "LYMPH")
+
+
+@pytest.mark.skipif(not OFFICIAL.exists(), reason="the shared OncoTree list is not beside this repository")
+def test_a_blood_cancer_stands_under_the_tissue_of_the_official_list():
+    with OFFICIAL.open(encoding="utf-8") as handle:
+        tissue = {row["code"]: row["tissue"] for row in csv.DictReader(handle, delimiter="\t")}
+    roots = {code: (code, *oncotree.ancestors(code))[-1] for code in oncotree.table() if oncotree.is_blood_cancer(code)}
+    assert {code: oncotree.name(root) for code, root in roots.items()} == {code: tissue[code] for code in roots}

@@ -77,12 +77,25 @@ def test_every_row_is_known_to_its_level_system_and_was_reviewed(rows) -> None:
 
 
 def test_a_row_for_disease_after_a_drug_is_not_for_a_first_line(rows) -> None:
-    assert all(1 not in r.lines_allowed for r in rows if r.after)
-    assert all(set(r.after) <= drug_classes() | set(drug_names().values()) for r in rows)
+    assert all(1 not in r.lines_allowed for r in rows if r.after or r.after_all)
+    named = [set(r.after) | {drug for group in r.after_all for drug in group} for r in rows]
+    assert all(drugs <= drug_classes() | set(drug_names().values()) for drugs in named)
+
+
+def test_a_line_that_names_two_earlier_treatments_asks_for_both(rows) -> None:
+    several = [r for r in rows if r.after_all]
+    assert all(len(r.after_all) > 1 or r.after for r in several)
+    two = re.compile(r"after [^,]*(?:, [^,]* and | and )")
+    exempt = {  # "and" joins what is one treatment, or what the drug list cannot name
+        "brca-hr-sacituzumab", "nsclc-pdl1-1-adjuvant-atezolizumab", "nsclc-adjuvant-pembrolizumab",
+        "ovt-hrd-maintenance-olaparib-bevacizumab", "ovt-brca12-maintenance-olaparib-bevacizumab",
+    }  # fmt: skip
+    told = {r.row_id for r in rows if r.direction is Direction.SENSITIVITY and two.search(r.line or "")}
+    assert told - {r.row_id for r in several} <= exempt
 
 
 def test_a_drug_is_not_both_needed_before_and_barred_before(rows) -> None:
-    assert all(not set(r.not_after) & set(r.after) for r in rows)
+    assert all(not set(r.not_after) & {*r.after, *(d for g in r.after_all for d in g)} for r in rows)
 
 
 def test_a_tumour_agnostic_row_alone_leaves_diseases_out(rows) -> None:
@@ -230,6 +243,8 @@ def test_passage_figures_of_known_trials(passages) -> None:
         ({"line": "1L"}, "a line starts with"),
         ({"not_after": ["gefitinip"]}, "gefitinip"),
         ({"after": ["EGFR TKIs"]}, "EGFR TKIs"),
+        ({"after_all": [["EGFR TKI"], ["carboplatine"]]}, "carboplatine"),
+        ({"after": ["imatinib"], "after_at_least": 2}, "after_at_least is 1 to the number of drugs"),
         ({"not_in": ["COLON"]}, "'COLON'.*OncoTree"),
         ({"rule": {"kind": "loss", "text": "x"}}, "names at least one gene"),
         ({"rule": {"kind": "none", "text": "x", "also": [{"kind": "odd", "text": "y"}]}}, "rule kinds are"),

@@ -51,7 +51,7 @@ def test_levels_and_resistance(level: str, direction: str, rank: int) -> None:
         ({"drugs": [{"drugName": "Magicinib"}]}, "drug not known: Magicinib"),
         ({"drugs": []}, "drug not known: none"),
         ({"alterations": ["Weird Event"]}, "alteration not read: BRAF Weird Event"),
-        ({"levelAssociatedCancerType": {"name": "Hairy Cell Leukemia"}}, "disease not in the OncoTree table"),
+        ({"levelAssociatedCancerType": {"name": "Langerhans Cell Histiocytosis"}}, "disease not in the OncoTree table"),
         ({"drugs": None}, "form not as documented"),
     ],
 )

@@ -113,3 +113,10 @@ def test_a_file_of_no_known_kind_is_refused_with_what_is_read(tmp_path: Path, co
         read_source(path)
     with pytest.raises(InputError, match="no such file"):
         read_source(tmp_path / "absent")
+
+
+def test_groups_of_earlier_drugs_are_read_from_one_column(tmp_path: Path) -> None:
+    header = ",".join((*NEEDED, "after_all"))
+    line = "r1,datopotamab deruxtecan,LUAD,sensitivity,Regulatory,FDA-approved,label,EGFR TKI; amivantamab + cisplatin"
+    (only,) = read_table(csv_file(tmp_path, line, header=header)).statements
+    assert only.row.after_all == (("EGFR TKI", "amivantamab"), ("cisplatin",))

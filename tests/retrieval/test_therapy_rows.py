@@ -364,3 +364,18 @@ def test_every_builtin_row_can_be_judged_on_an_empty_patient() -> None:
     for code in (None, "LUAD", "DIFG", "CCRCC", "BRCA"):
         found = match_rows(Patient("p", oncotree_code=code), load_therapy_rows())
         assert all(m.excluded or m.row.rule.kind == "none" for m in found)
+
+
+def test_what_is_known_of_solid_tumours_is_not_offered_in_blood_cancers_nor_back() -> None:
+    agnostic, solid = row(disease="ANY"), row(disease="LUAD", row_id="solid")
+    altered = variant("EGFR", "p.L858R")
+    assert match_rows(patient(altered, oncotree_code="AML"), (agnostic, solid)) == ()
+    breast = patient(altered, oncotree_code="BRCA")
+    assert match_rows(breast, (row(disease="AML"),)) == ()
+    assert [m.disease_match for m in match_rows(breast, (solid,))] == ["other_disease"]
+
+
+def test_the_early_stage_of_a_leukaemia_bars_nothing() -> None:
+    early = {"diagnosis": Diagnosis(stage="I"), "oncotree_code": "CLLSLL"}
+    leukaemia = row(disease="CLLSLL", line="first line")
+    assert only(patient(variant("EGFR", "p.L858R"), **early), leukaemia).excluded == ()

@@ -20,6 +20,7 @@ from encoders.patient import (
 from retrieval.lexicon import canonical_drug
 from retrieval.passage import BiomarkerRule, Direction, TherapyMatch, TherapyRow
 from retrieval.therapy_rows import match_rows, untested_rows
+from retrieval.therapy_safety import wanted_before
 from retrieval.treatment_words import REGIMENS, drugs_of
 from retrieval.variant_class import exons, inactivates, skips_met_exon14
 
@@ -70,6 +71,42 @@ def test_a_row_for_disease_after_a_class_or_a_drug(before: tuple[str, ...], reas
     assert found.excluded == (() if reason is None else (reason,))
 
 
+EACH_OF_TWO = {"after_all": (("EGFR TKI", "EGFR-MET antibody"), ("cisplatin", "carboplatin"))}
+THREE_WITH_IMATINIB = {"after": ("imatinib", "sunitinib", "regorafenib"), "after_at_least": 3,
+                       "after_all": (("imatinib",),)}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "before", "reason"),
+    [
+        (EACH_OF_TWO, (), "the record holds no treatment"),
+        (EACH_OF_TWO, ("Tarceva",), "the record holds erlotinib, not cisplatin or carboplatin"),
+        (EACH_OF_TWO, ("carboplatin",), "the record holds carboplatin, not EGFR TKI or EGFR-MET antibody"),
+        (EACH_OF_TWO, ("docetaxel",), "the record holds docetaxel"),
+        (EACH_OF_TWO, ("erlotinib", "platinum doublet"), None),
+        (EACH_OF_TWO, ("amivantamab + carboplatin",), None),
+        (THREE_WITH_IMATINIB, ("imatinib", "sunitinib"), "the record holds imatinib, sunitinib, not 3 of the drugs"),
+        (THREE_WITH_IMATINIB, ("imatinib", "sunitinib", "imatinib"), "not 3 of the drugs"),
+        (THREE_WITH_IMATINIB, ("imatinib", "sunitinib", "regorafenib"), None),
+    ],
+)
+def test_a_row_for_disease_after_all_of_several(
+    changes: dict[str, object], before: tuple[str, ...], reason: str | None
+) -> None:
+    found = only(patient(treatments=given(*before)), row(**changes))
+    if reason is None:
+        assert found.excluded == ()
+    else:
+        assert len(found.excluded) == 1
+        assert found.excluded[0].endswith(reason)
+
+
+def test_what_is_needed_before_is_said_in_words() -> None:
+    assert wanted_before(row(**EACH_OF_TWO)) == "EGFR TKI or EGFR-MET antibody, and cisplatin or carboplatin"
+    assert wanted_before(row(**THREE_WITH_IMATINIB)) == "imatinib, and 3 or more of imatinib, sunitinib, regorafenib"
+    assert wanted_before(row(after=("a", "b"))) == "a or b"
+
+
 @pytest.mark.parametrize(
     ("written", "drugs"),
     [
@@ -82,6 +119,7 @@ def test_a_row_for_disease_after_a_class_or_a_drug(before: tuple[str, ...], reas
         ("trastuzumab deruxtecan", ("trastuzumab deruxtecan",)),
         ("platinum doublet", ("platinum",)),
         ("adjuvant chemotherapy", ("chemotherapy",)),
+        ("adjuvant endocrine therapy", ("endocrine treatment",)),
         ("Herbal tea", ("herbal tea",)),
     ],
 )
@@ -101,6 +139,8 @@ def test_drugs_of_regimens_are_known() -> None:
         ("FOLFIRI", ("irinotecan",), True),
         ("adjuvant chemotherapy", ("chemotherapy",), True),
         ("adjuvant chemotherapy", ("cisplatin",), False),
+        ("hormonal therapy", ("SERM", "aromatase inhibitor"), True),
+        ("hormonal therapy", ("EGFR TKI",), False),
     ],
 )
 def test_words_for_a_regimen_count_as_treatment_given(written: str, after: tuple[str, ...], held: bool) -> None:
@@ -206,12 +246,19 @@ def test_a_recorded_pregnancy_excludes_and_chemotherapy_is_a_caution() -> None:
             )
         },
         {"biomarkers": (PREGNANT,), "sex": "male"},
+        {"biomarkers": (Biomarker("pregnancy status", "unknown", HERE),)},
         {"labs": (Lab("hCG", 3.0, "IU/L", HERE),)},
     ],
 )
 def test_no_pregnancy_excludes_nothing(changes: dict[str, object]) -> None:
     found = only(patient(**{"sex": "female", **changes}), row())
     assert found.excluded == found.cautions == ()
+
+
+def test_the_reason_dates_the_pregnancy_and_a_later_unknown_ends_none() -> None:
+    unknown = Biomarker("pregnancy status", "unknown", HERE, date="2025-03-01")
+    found = only(patient(sex="female", biomarkers=(replace(PREGNANT, date="2025-01-01"), unknown)), row())
+    assert found.excluded == ("pregnancy is recorded on 2025-01-01; osimertinib may harm the fetus",)
 
 
 def test_a_raised_hcg_is_a_question_and_no_answer() -> None:

@@ -52,6 +52,36 @@ def test_a_withdrawn_observation_is_not_read(tmp_path, write_json, bundle):
     assert read_fhir(load_resources(write_json(tmp_path / "b", changed), "b")).ecog is None
 
 
+@pytest.mark.parametrize(
+    ("answer", "value"),
+    [
+        ({"valueCodeableConcept": {"coding": [{"system": "http://loinc.org", "code": "LA15173-0"}]}}, "pregnant"),
+        ({"valueCodeableConcept": {"coding": [{"code": "60001007", "display": "Not pregnant"}]}}, "not pregnant"),
+        ({"valueString": "Unknown"}, "unknown"),
+        ({"valueString": "see letter"}, None),
+    ],
+)
+def test_a_pregnancy_status_is_read_with_its_date(tmp_path, write_json, bundle, answer, value):
+    asked = bundle()
+    status = {"resourceType": "Observation", "id": "preg", "status": "final", "effectiveDateTime": "2024-02-20",
+              "code": {"coding": [{"system": "http://loinc.org", "code": "82810-3"}]},
+              "subject": asked["entry"][1]["resource"]["subject"], **answer}  # fmt: skip
+    asked["entry"].append({"resource": status})
+    read = read_fhir(load_resources(write_json(tmp_path / "b", asked), "b"))
+    found = [(b.value, b.date) for b in read.biomarkers if b.name == "pregnancy status"]
+    assert found == ([(value, "2024-02-20")] if value else [])
+    assert any("Observation(s) not used" in line for line in read.skipped) is (value is None)
+
+
+def test_a_plain_record_holds_a_pregnancy_status_of_three_words(tmp_path, write_json):
+    read = read_record(write_json(tmp_path / "r", {"patient_id": "P", "pregnancy_status": "not pregnant"}), "r")
+    assert [(b.name, b.value, b.source.place) for b in read.biomarkers] == [
+        ("pregnancy status", "not pregnant", "pregnancy_status")
+    ]
+    with pytest.raises(InputError, match="pregnancy_status is 'maybe'; allowed are not pregnant, pregnant, unknown"):
+        read_record(write_json(tmp_path / "r", {"patient_id": "P", "pregnancy_status": "maybe"}), "r")
+
+
 def test_ndjson_and_a_list_of_resources_are_the_same_as_a_bundle(tmp_path, write_text, bundle, facts):
     resources = [e["resource"] for e in bundle()["entry"]]
     lines = write_text(tmp_path / "x.ndjson", "\n".join(json.dumps(r) for r in resources))

@@ -116,3 +116,22 @@ def test_a_limit_counts_per_set(tmp_path: Path) -> None:
     assert [i.key for i in first_of_each(suite.items, 1)] == ["x/1", "y/3"]
     with pytest.raises(InputError, match="limit is 0"):
         first_of_each(suite.items, 0)
+
+
+def test_parts_groups_and_documents_of_own_cases_are_read_and_parts_of_another_name_listed(tmp_path: Path) -> None:
+    row = {"set": "s", "id": "1", "question": "q", "kind": "short", "gold": ["a"]}
+    good = row | {"parts": {"imaging": "bright", "notes": ""}, "groups": {"specialty": "Surgery"}, "documents": [7],
+                  "given": "Told first."}  # fmt: skip
+    suite = read_suite("cases", written(tmp_path, [good, row | {"id": "2", "parts": {"smell": "x"}}], "own.jsonl"))
+    (item,) = suite.items
+    assert item.context == "Told first.\n\nimaging:\nbright"
+    assert (item.groups, item.documents) == ({"specialty": "Surgery"}, ("7",))
+    assert "must be named clinical, imaging, omics, notes" in suite.problems[0].reason
+
+
+@real
+def test_groups_and_gold_texts_are_taken_from_the_published_forms() -> None:
+    case = read_suite("mtbbench", QA / "mtbbench/hancock/116.json").items[0]
+    assert case.groups == {"sex": "male", "age": "40 to 64"}
+    item = read_suite("bioasq", QA / "bioasq_golden/7B1_golden.json").items[0]
+    assert item.contexts and item.documents

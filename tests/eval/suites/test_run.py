@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -13,12 +14,16 @@ from pathlib import Path
 import pytest
 
 from assistant.llm.chat_model import ChatRequest, TextPart
-from encoders.errors import InputError, LLMUnreachableError, SettingsError
+from assistant.llm.openai import OpenAIModel
+from encoders.errors import ContractError, InputError, LLMUnreachableError, SettingsError
+from eval.grounding_servers import hostile_server
+from eval.paced_server import paced_server
 from eval.suites.ask import System
 from eval.suites.compare import compare_runs, comparison_markdown
 from eval.suites.item import Item, Kind, Problem, Suite
 from eval.suites.run import ITEMS, METRICS, RunConfig, run_suite
 from eval.suites.scripted import Scripted
+from eval.suites.tokens import Counted
 from retrieval.passage import Hit, Passage, Query
 
 
@@ -58,8 +63,8 @@ def metrics_of(out: Path) -> dict:
 
 
 def test_a_perfect_and_a_constant_backend_score_what_arithmetic_says(tmp_path: Path) -> None:
-    perfect = run_suite(config(), suite(), Scripted("scripted"), tmp_path / "p", versions={})
-    constant = run_suite(config(llm="scripted:A"), suite(), Scripted("scripted:A"), tmp_path / "c", versions={})
+    perfect = run_suite(config(), suite(), Scripted("scripted"), tmp_path / "p")
+    constant = run_suite(config(llm="scripted:A"), suite(), Scripted("scripted:A"), tmp_path / "c")
     assert perfect["all_items"]["accuracy"] == 1.0
     assert {k: f["accuracy"] for k, f in constant["sets"].items()} == {"x": 0.0, "y": 1.0}
     page = (tmp_path / "c/run.html").read_text()
@@ -75,7 +80,7 @@ def test_retrieval_sees_the_question_and_never_the_options_or_the_answer(tmp_pat
         return (Hit(Passage("p1", "Parity", "Two is even.", "Two is even.", "a book"), 1.0, {"bm25": 1}),)
 
     asked = Asked()
-    run_suite(config(system=System.RAG), suite(2), asked, tmp_path, versions={}, search=search)
+    run_suite(config(system=System.RAG), suite(2), asked, tmp_path, search=search)
     assert [q.text for q in queries] == ["Is 0 even?", "Is 1 even?"]
     assert all(q.patient_id is None for q in queries)
     assert "Two is even." in text_of(asked.requests[0])
@@ -91,7 +96,7 @@ def test_the_assistants_claims_are_checked_and_counted(tmp_path: Path) -> None:
         {"text": "Osimertinib is preferred over erlotinib in EGFR-mutated disease.", "citations": ["G1"]},
         {"text": "Erlotinib is preferred over osimertinib in EGFR-mutated disease.", "citations": ["G1"]},
         {"text": "Warfarin cures cancer.", "citations": ["G9"]}]})  # fmt: skip
-    found = run_suite(config(system=System.ASSISTANT), suite(1), Asked(said), tmp_path, versions={}, search=search)
+    found = run_suite(config(system=System.ASSISTANT), suite(1), Asked(said), tmp_path, search=search)
     whole = found["all_items"]
     assert (whole["claims"], whole["claims_supported"], whole["citations"]) == (3, 1, 3)
     assert whole["calibration"]["n"] == 1
@@ -99,7 +104,7 @@ def test_the_assistants_claims_are_checked_and_counted(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("parallel", [1, 4])
 def test_a_stopped_run_goes_on_and_ends_with_the_same_figures(tmp_path: Path, parallel: int) -> None:
-    whole = run_suite(config(), suite(40), Asked(), tmp_path / "whole", versions={})
+    whole = run_suite(config(), suite(40), Asked(), tmp_path / "whole")
     calls = 0
 
     def stops(item: Item, request: ChatRequest) -> str:
@@ -112,7 +117,7 @@ def test_a_stopped_run_goes_on_and_ends_with_the_same_figures(tmp_path: Path, pa
     out = tmp_path / "broken"
     for _ in range(60):
         try:
-            again = run_suite(config(), suite(40), stops, out, versions={}, parallel=parallel)
+            again = run_suite(config(), suite(40), stops, out, parallel=parallel)
             break
         except LLMUnreachableError:
             with (out / ITEMS).open("a") as stream:
@@ -130,7 +135,7 @@ from eval.suites.run import run_suite
 def slow(item, request):
     time.sleep(0.002)
     return "A"
-run_suite(config(), suite(300), slow, pathlib.Path({out!r}), versions={{}})
+run_suite(config(), suite(300), slow, pathlib.Path({out!r}))
 """
 
 
@@ -146,24 +151,24 @@ def test_a_run_killed_at_any_moment_ends_with_the_same_figures_and_no_item_twice
                 break
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-    again = run_suite(config(), suite(300), Asked(), tmp_path / "killed", versions={})
-    whole = run_suite(config(), suite(300), Asked(), tmp_path / "whole", versions={})
+    again = run_suite(config(), suite(300), Asked(), tmp_path / "killed")
+    whole = run_suite(config(), suite(300), Asked(), tmp_path / "whole")
     lines = [json.loads(line)["key"] for line in (tmp_path / "killed" / ITEMS).read_text().splitlines()]
     assert len(lines) == len(set(lines)) == 300
     assert again["all_items"] == whole["all_items"]
 
 
 def test_a_folder_of_another_run_is_refused_by_the_settings_that_differ(tmp_path: Path) -> None:
-    run_suite(config(), suite(), Asked(), tmp_path, versions={})
+    run_suite(config(), suite(), Asked(), tmp_path)
     with pytest.raises(SettingsError, match="seed 0 there, 1 now"):
-        run_suite(config(seed=1), suite(), Asked(), tmp_path, versions={})
+        run_suite(config(seed=1), suite(), Asked(), tmp_path)
     with pytest.raises(SettingsError, match="needs a search"):
-        run_suite(config(system=System.RAG), suite(), Asked(), tmp_path / "r", versions={})
+        run_suite(config(system=System.RAG), suite(), Asked(), tmp_path / "r")
 
 
 def test_two_runs_are_compared_item_by_item(tmp_path: Path) -> None:
-    run_suite(config(), suite(8, case="one"), Asked("A"), tmp_path / "a", versions={})
-    run_suite(config(llm="scripted:B"), suite(8, case="one"), Asked("B"), tmp_path / "b", versions={})
+    run_suite(config(), suite(8, case="one"), Asked("A"), tmp_path / "a")
+    run_suite(config(llm="scripted:B"), suite(8, case="one"), Asked("B"), tmp_path / "b")
     found = compare_runs(tmp_path / "a", tmp_path / "b")
     assert found["differ"] == {"llm": ["scripted", "scripted:B"]}
     assert (found["sets"]["x"]["difference"], found["sets"]["y"]["difference"]) == (1.0, -1.0)
@@ -171,3 +176,57 @@ def test_two_runs_are_compared_item_by_item(tmp_path: Path) -> None:
     assert len(found["flips"]) == 8 and "8 items changed" in comparison_markdown(found)
     with pytest.raises(InputError, match="is no run folder"):
         compare_runs(tmp_path, tmp_path / "b")
+
+
+def test_a_server_that_stops_half_way_ends_the_run_with_what_to_do_and_the_rest_is_asked_later(tmp_path: Path) -> None:
+    with paced_server(tokens_per_s=1e6) as address, hostile_server("status_500", ()) as broken:
+        well = Counted(OpenAIModel(f"{address}/v1#paced-1b", timeout_s=5, retries=0))
+        gone = Counted(OpenAIModel(broken, timeout_s=5, retries=0))
+        asked = 0
+
+        def reply(item: Item, request: ChatRequest) -> str:
+            nonlocal asked
+            asked += 1
+            return (well if asked < 4 else gone)(item, request)
+
+        with pytest.raises(LLMUnreachableError, match="does not answer") as stopped:
+            run_suite(config(), suite(6), reply, tmp_path)
+    said = " ".join(stopped.value.__notes__)
+    assert "It stopped at item x/3." in said and "3 of 6 items are answered and kept" in said
+    again = run_suite(config(), suite(6), Asked(), tmp_path)
+    assert again["all_items"]["n"] == 6 and again["all_items"]["no_answer"] == 3  # the server's claims answer nothing
+
+
+def test_an_item_the_backend_cannot_take_is_counted_and_the_others_go_on(tmp_path: Path) -> None:
+    def reply(item: Item, request: ChatRequest) -> str:
+        if item.id == "2":
+            raise ContractError("the prompt has 9000 tokens, toy reads 512")
+        return "A"
+
+    found = run_suite(config(), suite(4), reply, tmp_path)
+    assert (found["items_refused_by_the_backend"], found["all_items"]["no_answer"]) == (1, 1)
+    held = {line["key"]: line for line in map(json.loads, (tmp_path / ITEMS).read_text().splitlines())}
+    assert "9000 tokens" in held["y/2"]["refused"]
+    assert "1 items could not be given to this backend" in (tmp_path / "summary.md").read_text()
+
+
+def test_found_texts_documents_and_tokens_stand_in_each_items_line(tmp_path: Path) -> None:
+    def search(query: Query) -> tuple[Hit, ...]:
+        return (Hit(Passage("p1", "Parity", "Two is even.", "Two is even.", "a book", pmid="7"), 1.0, {"bm25": 1}),)
+
+    found = run_suite(config(system=System.RAG), suite(2, documents=("7", "8")), Asked(), tmp_path, search=search)
+    line = json.loads((tmp_path / ITEMS).read_text().splitlines()[0])
+    assert line["passages"] == [{"id": "p1", "title": "Parity", "text": "Two is even."}]
+    assert line["retrieval"] == pytest.approx(
+        {"recall_at_1": 1.0, "recall_at_5": 0.5, "ndcg_at_5": 1 / (1 + 1 / math.log2(3)), "reciprocal_rank": 1.0}
+    )
+    assert line["tokens"] == {"prompt": 0, "completion": 0, "uncounted": 1}
+    assert found["retrieval"]["recall_at_5"]["mean"] == 0.5 and found["cost"]["answers_without_a_count"] == 2
+    assert "Retrieval" in (tmp_path / "run.html").read_text()
+
+
+def test_a_long_case_reaches_the_assistant_whole(tmp_path: Path) -> None:
+    asked = Asked()
+    told = " ".join(f"finding{i}" for i in range(900))
+    run_suite(config(system=System.ASSISTANT), suite(1, given=told), asked, tmp_path, search=lambda _: ())
+    assert all(f"finding{i}" in text_of(asked.requests[0]) for i in range(900))

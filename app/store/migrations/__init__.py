@@ -1,0 +1,1 @@
+"""Migrations of the store's schema, run when it is opened; oldest first in ``versions``."""
