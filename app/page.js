@@ -17,6 +17,7 @@
     for (const chip of document.querySelectorAll(".rd-chip")) chip.classList.toggle("on", chip.dataset.evidence === id);
     if (!panel.contains(from)) before = from;
     panel.hidden = false;
+    document.getElementById("rd-body").classList.add("rd-drawn"); // the page makes room: its chips stay in reach
     panel.querySelector(".rd-close").focus({ preventScroll: true });
   }
 
@@ -24,6 +25,7 @@
     const panel = document.getElementById("rd-panel");
     if (!panel || panel.hidden) return;
     panel.hidden = true;
+    document.getElementById("rd-body").classList.remove("rd-drawn");
     for (const chip of document.querySelectorAll(".rd-chip.on")) chip.classList.remove("on");
     if (before && before.isConnected) before.focus();
   }

@@ -55,7 +55,9 @@ def header(user: str | None = None, *, images: bool = True) -> str:
     """
     off = Markup("") if images else Markup('<strong class="rd-off">Image functions are switched off</strong>')
     who = (
-        Markup('<span class="rd-who">{} <a href="/logout">log out</a></span>').format(user)
+        Markup(
+            '<form class="rd-who" method="post" action="/logout">{} <button type="submit">Log out</button></form>'
+        ).format(user)
         if user
         else Markup('<span class="rd-who">this machine, no login</span>')
     )
@@ -137,8 +139,8 @@ def _rating(turn: Turn) -> Markup:
         return Markup("")
     return Markup(
         '<p class="rd-rate" data-question="{}" data-answer="{}"><button type="button" data-rate="up" '
-        'aria-label="This answer helped">\U0001f44d</button><button type="button" data-rate="down" '
-        'aria-label="This answer did not help">\U0001f44e</button></p>'
+        'aria-label="This answer helped">Helpful</button><button type="button" data-rate="down" '
+        'aria-label="This answer did not help">Not helpful</button></p>'
     ).format(turn.question, turn.answer)
 
 
