@@ -6,6 +6,7 @@ Not known here: HTTP (app/api.py), widgets (app/chat_page.py), who may do what (
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 import threading
@@ -65,6 +66,7 @@ class Workbench:
         self._preparing = threading.Lock()
         self._state = threading.Lock()
         self._one_server = FileLock(settings.home / "server.lock")
+        self._settled = False  # whether the collector was told to leave alone what stays
 
     def start(self, *, with_demo: bool = True) -> None:
         """Start the worker; with ``with_demo`` the demo case is made first when there is none.
@@ -345,6 +347,9 @@ class Workbench:
         context = self.context(job["case_id"], progress=progress)
         folder = self.files.report_folder(job["case_id"], job["id"])
         write_report(context, llm, folder, seed=job["seed"], progress=progress, judge=self.judge())
+        if not self._settled:
+            self._settled = True
+            gc.freeze()  # models and libraries stay; a collector that looks through them stops every thread
 
 
 def _check_length(*texts: str) -> None:
