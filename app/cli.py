@@ -219,13 +219,16 @@ def eval_run(
     judge: Annotated[str | None, typer.Option(metavar="SPEC", help="LLM that judges rubric answers.")] = None,
     ablations: Annotated[bool, typer.Option(help="Also run what each part is worth.")] = True,
     severity_weights: Annotated[str | None, typer.Option(help="minor=1,significant=3,unsafe=10")] = None,
+    pictures: Annotated[
+        Path | None, typer.Option(help="Folder of the questions' pictures; default: beside them.")
+    ] = None,
     seed: SeedOption = 0,
     allow_remote: RemoteOption = False,
 ) -> None:
     """Ask a question set (the same --out goes on with a stopped run), or run a benchmark; the last line is JSON."""
     settings = _settings(llm, allow_remote=allow_remote)
     if benchmark in SUITES.split(", "):
-        asked = QuestionOptions(data, system, limit, parallel, out, seed, judge, ablations, severity_weights)
+        asked = QuestionOptions(data, system, limit, parallel, out, seed, judge, ablations, severity_weights, pictures)
         run_questions(settings, benchmark, asked)
     else:
         _eval_rows(benchmark, settings, out=out, seed=seed, only=())

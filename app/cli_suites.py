@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +18,7 @@ from encoders.errors import SettingsError
 if TYPE_CHECKING:
     from eval.benchmark import BenchmarkResult
     from eval.suites.ask import Reply
+    from eval.suites.item import Item
     from eval.suites.judge import Judge
     from eval.suites.run import RunConfig
 
@@ -37,6 +38,7 @@ class QuestionOptions:
     judge: str | None = None
     ablations: bool = True
     severity_weights: str | None = None
+    pictures: Path | None = None
 
 
 def run_questions(settings: Settings, suite: str, options: QuestionOptions) -> None:
@@ -65,10 +67,10 @@ def run_questions(settings: Settings, suite: str, options: QuestionOptions) -> N
         config = _run_config(settings, suite, found.sha256, options)
         judge = None if options.judge is None else _judge(settings, options.judge)
         run = run_with_ablations if options.ablations else run_suite
+        reply = _reply(settings, _pictures(found.items, options))
         metrics = run(
-            config, found, _reply(settings), options.out, search=search, judge=judge, parallel=options.parallel,
-            progress=progress,
-        )  # fmt: skip
+            config, found, reply, options.out, search=search, judge=judge, parallel=options.parallel, progress=progress
+        )
     sys.stdout.write(json.dumps(metrics, allow_nan=False) + "\n")
 
 
@@ -86,7 +88,14 @@ def _run_config(settings: Settings, suite: str, sha256: str, options: QuestionOp
     )  # fmt: skip
 
 
-def _reply(settings: Settings) -> Reply:
+def _pictures(items: Sequence[Item], options: QuestionOptions) -> Path | None:
+    """Where the items' pictures lie: --pictures, else beside the question file; None where no item has one."""
+    if options.data is None or not any(item.images for item in items):
+        return None
+    return options.pictures or (options.data if options.data.is_dir() else options.data.parent)
+
+
+def _reply(settings: Settings, pictures: Path | None) -> Reply:
     from eval.suites.scripted import Scripted, is_scripted  # noqa: PLC0415
     from eval.suites.tokens import Counted  # noqa: PLC0415
 
@@ -94,7 +103,12 @@ def _reply(settings: Settings) -> Reply:
         return Scripted(settings.llm)
     from app.make_report import open_llm  # noqa: PLC0415
 
-    return Counted(open_llm(settings))
+    llm = open_llm(settings)
+    if pictures is None:
+        return Counted(llm)
+    from eval.suites.pictures import WithPictures  # noqa: PLC0415
+
+    return WithPictures(Counted(llm), pictures, shown=getattr(llm, "images", None) is not None)
 
 
 def _judge(settings: Settings, spec: str) -> Judge:

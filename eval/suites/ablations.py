@@ -11,7 +11,8 @@ Each row is a run of its own in ``ablations/NAME`` under the run's folder, so it
 the differences are paired (compare.py). The swap is one cycle over the cases in an order drawn from the seed: nobody
 keeps the own part.
 
-Not measured here: parts that are only files (images themselves are not shown to a model by the question suites).
+Not measured here: parts that are only files (pictures.py shows pictures to a backend that reads them;
+none is taken away).
 """
 
 from __future__ import annotations

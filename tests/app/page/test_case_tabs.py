@@ -133,9 +133,9 @@ def test_the_files_tab_says_whom_the_files_name_in_counts() -> None:
 
 
 def test_the_header_names_the_use_the_user_and_what_is_off() -> None:
-    assert RESEARCH_USE in header() and "no login" in header() and "log out" not in header()
+    assert RESEARCH_USE in header() and "no login" in header() and "Log out" not in header()
     shown = header("<b>ann</b>", images=False)
-    assert "&lt;b&gt;ann" in shown and "log out" in shown and "Image functions are switched off" in shown
+    assert "&lt;b&gt;ann" in shown and "Log out" in shown and "Image functions are switched off" in shown
 
 
 def test_steps_fold_under_their_answer_and_only_whole_answers_are_rated() -> None:
