@@ -24,6 +24,6 @@ def test_each_command_of_the_readme_is_one_of_ours(command: str, capsys: pytest.
 
 def test_the_pictures_and_the_make_targets_are_there() -> None:
     pictures = re.findall(r"!\[[^]]*\]\(([^)]+)\)", README)
-    assert len(pictures) == 2 and all((ROOT / p).is_file() for p in pictures)
+    assert len(pictures) == 3 and all((ROOT / p).is_file() for p in pictures)
     targets = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert "\ndemo:" in targets and "\ntest:" in targets
